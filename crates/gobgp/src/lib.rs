@@ -1,0 +1,13 @@
+//! A client for GoBGP's management API that speaks versions 3 and 4.
+//!
+//! Why: no crate offers it, and the two versions differ in gRPC paths, enum
+//! numbers and a few messages. One hand-written .proto subset and a dialect
+//! per version hide that behind plain types. The crate uses nothing else of
+//! this workspace.
+
+mod client;
+mod error;
+pub mod types;
+
+pub use client::Client;
+pub use error::Error;

@@ -1,0 +1,155 @@
+//! What one gobgpd should be: the output of [`crate::compile`], the input of
+//! [`crate::plan`].
+//!
+//! An `Option` that is `None` is a field that nobody declared: it is neither
+//! compared nor written, unless an earlier declaration of ours has to be
+//! taken back to GoBGP's default.
+
+use crate::action::Action;
+use crate::resource::ResourceRef;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+/// A row that an object came from, at the version that was compiled.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Source {
+    /// Which row.
+    pub resource: ResourceRef,
+    /// At which version; a report that it is applied carries it.
+    pub version: u64,
+}
+
+/// One gobgpd's whole desired state.
+#[derive(Clone, Debug)]
+pub struct RouterConfig {
+    /// The router's own row.
+    pub source: Source,
+    /// `StartBgp`'s values.
+    pub global: Global,
+    /// By address.
+    pub neighbors: BTreeMap<IpAddr, Neighbor>,
+    /// The neighbor sets that statements refer to, by name; none is empty.
+    pub neighbor_sets: BTreeMap<String, BTreeSet<IpAddr>>,
+    /// By name; statement names are unique in the whole router.
+    pub policies: BTreeMap<String, Policy>,
+    /// Names of `policies` in the order in which they are evaluated.
+    pub import: Vec<String>,
+    /// Names of `policies` in the order in which they are evaluated.
+    pub export: Vec<String>,
+}
+
+/// The BGP speaker itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Global {
+    /// Local AS, 1 to 4294967295.
+    pub asn: u32,
+    /// BGP identifier.
+    pub router_id: Ipv4Addr,
+    /// TCP port to listen on; `None` is gobgpd's default of 179, 0 listens nowhere.
+    pub listen_port: Option<u16>,
+}
+
+/// One BGP neighbor. Names are GoBGP's.
+#[derive(Clone, Debug)]
+pub struct Neighbor {
+    /// The row it came from.
+    pub source: Source,
+    /// The neighbor's AS, 1 to 4294967295.
+    pub peer_as: u32,
+    /// Free text.
+    pub description: Option<String>,
+    /// TCP MD5 (RFC 2385).
+    pub auth_password: Option<SecretString>,
+    /// Seconds, 0 or 3 to 65535 (RFC 4271, 4.2).
+    pub hold_time: Option<u16>,
+    /// Seconds.
+    pub keepalive_interval: Option<u16>,
+    /// Source address of the session.
+    pub local_address: Option<IpAddr>,
+    /// Waits for the neighbor to connect.
+    pub passive: Option<bool>,
+    /// TTL of an eBGP session over several hops, 1 to 255.
+    pub ebgp_multihop: Option<u8>,
+    /// The neighbor is a client of this route reflector (RFC 4456).
+    pub route_reflector_client: Option<bool>,
+    /// Address families, e.g. `ipv4-unicast`.
+    pub families: Option<BTreeSet<Family>>,
+    /// Whether the session may come up.
+    pub admin_state: Option<AdminState>,
+}
+
+/// An address family by OpenConfig's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// AFI 1, SAFI 1.
+    Ipv4Unicast,
+    /// AFI 2, SAFI 1.
+    Ipv6Unicast,
+    /// AFI 1, SAFI 128.
+    L3vpnIpv4Unicast,
+    /// AFI 2, SAFI 128.
+    L3vpnIpv6Unicast,
+    /// AFI 25, SAFI 70.
+    L2vpnEvpn,
+    /// AFI 1, SAFI 133.
+    Ipv4Flowspec,
+    /// AFI 2, SAFI 133.
+    Ipv6Flowspec,
+}
+
+/// Whether an operator wants the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdminState {
+    /// It may come up.
+    Up,
+    /// It is held down.
+    Down,
+}
+
+/// Which way routes go through a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// From the neighbor; GoBGP's import.
+    Import,
+    /// To the neighbor.
+    Export,
+}
+
+/// What becomes of a route that a statement matched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Disposition {
+    /// Taken, evaluation ends.
+    Accept,
+    /// Dropped, evaluation ends.
+    Reject,
+}
+
+/// A named list of statements, all of the same direction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// Its name on the daemon.
+    pub name: String,
+    /// In order.
+    pub statements: Vec<Statement>,
+}
+
+/// One condition and what it does.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// Its name on the daemon, unique in the router.
+    pub name: String,
+    /// The rows that it came from.
+    pub sources: Vec<Source>,
+    /// A name in [`RouterConfig::neighbor_sets`]: matches any of them.
+    pub neighbor_set: String,
+    /// What it changes in a route; `None` changes nothing.
+    pub action: Option<Action>,
+    /// `None` goes on to the next statement.
+    pub disposition: Option<Disposition>,
+}

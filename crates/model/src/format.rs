@@ -1,0 +1,1 @@
+//! Gohan's property formats: what each accepts and its canonical text.

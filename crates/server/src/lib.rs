@@ -1,0 +1,7 @@
+//! The orchestrator itself: API, catalog, reconciler and monitor in one process.
+//!
+//! Data's ways through it are in docs/ARCHITECTURE.md. Everything here runs on
+//! injected ids and time; only [`config`] and the binaries read the machine.
+
+pub mod catalog;
+pub mod speaker;
