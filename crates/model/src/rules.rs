@@ -12,6 +12,10 @@ pub trait View {
     fn get(&self, kind: &str, id: &str) -> Option<Row>;
     /// Every row of `kind` whose `property` has this value.
     fn find(&self, kind: &str, property: &str, value: &serde_json::Value) -> Vec<Row>;
+    /// The row that holds a unique value, by a label and a canonical value of
+    /// [`unique_values`]. One look-up, however many rows there are: judge
+    /// uniqueness with this, not with [`View::find`].
+    fn holder(&self, kind: &str, label: &str, value: &str) -> Option<ResourceRef>;
 }
 
 /// One rule broken by one row.
