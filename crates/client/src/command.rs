@@ -1,0 +1,529 @@
+//! The command line, built from the server's schemas: kinds are commands,
+//! verbs their subcommands, properties their flags. One table makes parser,
+//! help and completions.
+
+use crate::error::Error;
+use crate::kinds::{Kind, Property, When};
+use crate::settings::{Format, Settings, fields};
+use clap::builder::EnumValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// What `--wait` waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum WaitFor {
+    /// The router has it.
+    Applied,
+    /// The session is established.
+    Up,
+}
+
+/// How long `--wait` waits unless `--timeout` says otherwise.
+const WAIT: u64 = 120;
+
+/// What was asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verb {
+    /// Many rows.
+    List {
+        /// Query parameters: filters, order, paging.
+        query: Vec<(String, String)>,
+    },
+    /// One row.
+    Show {
+        /// Id or name.
+        name: String,
+    },
+    /// A new row.
+    Create {
+        /// Its properties.
+        body: Map<String, Value>,
+    },
+    /// Changes to a row.
+    Set {
+        /// Id or name.
+        name: String,
+        /// The new values.
+        patch: Map<String, Value>,
+    },
+    /// A row goes.
+    Delete {
+        /// Id or name.
+        name: String,
+        /// `cascade`, `force`.
+        query: Vec<(String, String)>,
+    },
+    /// One of the kind's own actions.
+    Action {
+        /// Its name.
+        action: String,
+        /// Id or name, where the action is on a row.
+        name: Option<String>,
+        /// Its input.
+        input: Option<Value>,
+    },
+}
+
+/// A parsed command line.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The kind's id.
+    pub kind: String,
+    /// What to do.
+    pub verb: Verb,
+    /// How to print.
+    pub format: Format,
+    /// Only these columns; empty for the default ones.
+    pub fields: Vec<String>,
+    /// Judge, but store nothing.
+    pub dry_run: bool,
+    /// Come back only when this holds, or when the time is over.
+    pub wait: Option<(WaitFor, Duration)>,
+}
+
+/// The `client` command without kinds: for help and for the options that are
+/// needed before the server can be asked.
+pub fn skeleton(name: &'static str) -> Command {
+    Command::new(name)
+        .about("Resources of the server: routers, neighbors, policies and your own kinds")
+        .after_help(
+            "Kinds and their flags come from the server's schemas.\n\n\
+             Environment: GOHAN_ENDPOINT_URL, GOHAN_SCHEMA_URL, GOHAN_CACHE_SCHEMAS,\n\
+             GOHAN_CACHE_TIMEOUT, GOHAN_CACHE_PATH, GOHAN_OUTPUT_FORMAT, GOHAN_VERBOSITY,\n\
+             GOHAN_FIELDS, OS_TOKEN.\n\n\
+             Exit codes: 0 done, 1 refused, 2 wrong command line, 3 no answer, 4 not found,\n\
+             5 conflict, 6 --wait was in vain.",
+        )
+        .disable_help_subcommand(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .args(common())
+}
+
+/// Options of every command, wherever they stand on the line.
+pub fn common() -> Vec<Arg> {
+    vec![
+        Arg::new("endpoint")
+            .long("endpoint")
+            .value_name("URL")
+            .global(true)
+            .help("The server"),
+        Arg::new("output-format")
+            .long("output-format")
+            .short('o')
+            .value_name("FORMAT")
+            .value_parser(EnumValueParser::<Format>::new())
+            .global(true)
+            .help("How to print the result"),
+        Arg::new("verbosity")
+            .long("verbosity")
+            .value_name("0-3")
+            .value_parser(clap::value_parser!(u8).range(0..=3))
+            .global(true)
+            .help("Show requests on stderr"),
+        Arg::new("fields")
+            .long("fields")
+            .value_name("A,B")
+            .global(true)
+            .help("Print only these properties"),
+    ]
+}
+
+/// The whole `client` command.
+pub fn build(name: &'static str, kinds: &[Kind]) -> Command {
+    kinds.iter().fold(skeleton(name), |command, kind| {
+        command.subcommand(kind_command(kind))
+    })
+}
+
+fn kind_command(kind: &Kind) -> Command {
+    let about = if kind.description.is_empty() {
+        &kind.title
+    } else {
+        &kind.description
+    };
+    let mut command = Command::new(kind.id.clone())
+        .about(about.clone())
+        .disable_help_subcommand(true)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(list_command(kind))
+        .subcommand(
+            Command::new("show")
+                .visible_alias("get")
+                .about("Show one")
+                .arg(name_arg(true)),
+        )
+        .subcommand(create_command(kind))
+        .subcommand(set_command(kind))
+        .subcommand(delete_command());
+    let taken: Vec<String> = command
+        .get_subcommands()
+        .map(|c| c.get_name().to_owned())
+        .collect();
+    for (action, description) in kind
+        .actions
+        .iter()
+        .filter(|(name, _)| !taken.contains(name))
+    {
+        let on_row = description["path"]
+            .as_str()
+            .unwrap_or_default()
+            .contains(":id");
+        let mut sub = Command::new(action.clone())
+            .about(
+                description["description"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
+            )
+            .arg(
+                Arg::new("input")
+                    .long("input")
+                    .value_name("JSON")
+                    .help("The action's input"),
+            );
+        if on_row {
+            sub = sub.arg(name_arg(true));
+        }
+        command = command.subcommand(sub);
+    }
+    command
+}
+
+fn name_arg(required: bool) -> Arg {
+    Arg::new("ID|NAME")
+        .required(required)
+        .help("Its id, or its name where that is unambiguous")
+}
+
+fn list_command(kind: &Kind) -> Command {
+    let own = [
+        ("limit", "At most so many"),
+        ("offset", "Leave out so many at the start"),
+        ("sort_key", "Order by this property (default id)"),
+        ("sort_order", "asc or desc"),
+    ];
+    let mut command =
+        Command::new("list").about("List them; flags filter, given twice they add up");
+    for property in kind.properties() {
+        command = command.arg(flag(&property).action(ArgAction::Append));
+    }
+    for (name, help) in own {
+        if !kind.schema.properties.contains_key(name) {
+            command = command.arg(Arg::new(name).long(name).value_name("VALUE").help(help));
+        }
+    }
+    command
+}
+
+fn create_command(kind: &Kind) -> Command {
+    let command = kind
+        .properties()
+        .into_iter()
+        .filter(|p| p.accepted(When::Create))
+        .fold(
+            Command::new("create").about("Declare a new one"),
+            |command, property| {
+                let needed = kind.schema.required.iter().any(|r| r == property.name);
+                let mut arg = flag(&property);
+                if needed {
+                    arg = arg.help(
+                        format!("{} (needed)", property.help())
+                            .trim_start()
+                            .to_owned(),
+                    );
+                }
+                command.arg(arg)
+            },
+        );
+    writing(command)
+}
+
+fn set_command(kind: &Kind) -> Command {
+    let command = kind
+        .properties()
+        .into_iter()
+        .filter(|p| p.accepted(When::Update))
+        .fold(
+            Command::new("set")
+                .visible_alias("update")
+                .about("Change one"),
+            |command, property| command.arg(flag(&property)),
+        );
+    writing(command).arg(name_arg(true))
+}
+
+fn delete_command() -> Command {
+    let switch = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::SetTrue)
+            .help(help)
+    };
+    writing(Command::new("delete").about("Remove one"))
+        .arg(switch("cascade", "Also what refers to it"))
+        .arg(switch(
+            "force",
+            "Its router is gone for good: do not wait for it",
+        ))
+        .arg(name_arg(true))
+}
+
+/// Options of every command that writes.
+fn writing(command: Command) -> Command {
+    command
+        .arg(
+            Arg::new("dry-run")
+                .long("dry-run")
+                .action(ArgAction::SetTrue)
+                .help("Judge, but store nothing"),
+        )
+        .arg(
+            Arg::new("wait")
+                .long("wait")
+                .value_name("FOR")
+                .num_args(0..=1)
+                .require_equals(true)
+                .default_missing_value("applied")
+                .value_parser(EnumValueParser::<WaitFor>::new())
+                .help("Come back when the router has it (applied) or the session is up"),
+        )
+        .arg(
+            Arg::new("timeout")
+                .long("timeout")
+                .value_name("SECONDS")
+                .value_parser(clap::value_parser!(u64).range(1..=86_400))
+                .help(format!("How long --wait waits (default {WAIT})")),
+        )
+}
+
+/// Options that stand beside properties; a property of the same name is
+/// given as `--property_NAME`.
+const TAKEN: [&str; 10] = [
+    "endpoint",
+    "output-format",
+    "verbosity",
+    "fields",
+    "dry-run",
+    "wait",
+    "timeout",
+    "cascade",
+    "force",
+    "help",
+];
+
+fn flag(property: &Property<'_>) -> Arg {
+    let long = if TAKEN.contains(&property.name) {
+        format!("property_{}", property.name)
+    } else {
+        property.name.to_owned()
+    };
+    Arg::new(format!("property {}", property.name))
+        .long(long)
+        .value_name("VALUE")
+        .allow_hyphen_values(true)
+        .help(property.help())
+}
+
+/// Reads a command line that [`build`]'s command has matched.
+///
+/// # Errors
+/// [`Error::Usage`] for an action's input that is no JSON.
+pub fn invocation(
+    matches: &ArgMatches,
+    kinds: &[Kind],
+    settings: &Settings,
+) -> Result<Invocation, Error> {
+    let missing = || Error::Usage("which kind, and what to do with it? See --help".to_owned());
+    let (kind_id, of_kind) = matches.subcommand().ok_or_else(missing)?;
+    let (verb_name, args) = of_kind.subcommand().ok_or_else(missing)?;
+    let kind = kinds.iter().find(|k| k.id == kind_id).ok_or_else(missing)?;
+    let name = || text(args, "ID|NAME").unwrap_or_default();
+    let verb = match verb_name {
+        "list" => Verb::List {
+            query: list_query(kind, args),
+        },
+        "show" => Verb::Show { name: name() },
+        "create" => Verb::Create {
+            body: body(kind, args),
+        },
+        "set" => Verb::Set {
+            name: name(),
+            patch: body(kind, args),
+        },
+        "delete" => Verb::Delete {
+            name: name(),
+            query: ["cascade", "force"]
+                .into_iter()
+                .filter(|switch| args.get_flag(switch))
+                .map(|switch| (switch.to_owned(), "true".to_owned()))
+                .collect(),
+        },
+        action => Verb::Action {
+            action: action.to_owned(),
+            name: text(args, "ID|NAME"),
+            input: text(args, "input")
+                .map(|t| serde_json::from_str(&t))
+                .transpose()
+                .map_err(|e| Error::Usage(format!("--input is no JSON: {e}")))?,
+        },
+    };
+    Ok(Invocation {
+        kind: kind.id.clone(),
+        verb,
+        format: optional(args, "output-format").unwrap_or(settings.format),
+        fields: text(args, "fields").map_or_else(|| settings.fields.clone(), |f| fields(&f)),
+        dry_run: optional(args, "dry-run").unwrap_or(false),
+        wait: optional(args, "wait").map(|what| {
+            (
+                what,
+                Duration::from_secs(optional(args, "timeout").unwrap_or(WAIT)),
+            )
+        }),
+    })
+}
+
+/// The option's value, where this verb has such an option and it was given.
+fn optional<T: Clone + Send + Sync + 'static>(args: &ArgMatches, name: &str) -> Option<T> {
+    args.try_get_one::<T>(name).ok().flatten().cloned()
+}
+
+fn text(args: &ArgMatches, name: &str) -> Option<String> {
+    optional(args, name)
+}
+
+fn body(kind: &Kind, args: &ArgMatches) -> Map<String, Value> {
+    let given = |p: Property<'_>| {
+        let text = text(args, &format!("property {}", p.name))?;
+        Some((p.name.to_owned(), p.value(&text)))
+    };
+    kind.properties().into_iter().filter_map(given).collect()
+}
+
+fn list_query(kind: &Kind, args: &ArgMatches) -> Vec<(String, String)> {
+    let filters = kind.properties().into_iter().flat_map(|p| {
+        args.get_many::<String>(&format!("property {}", p.name))
+            .into_iter()
+            .flatten()
+            .map(move |value| (p.name.to_owned(), value.clone()))
+    });
+    let paging = ["limit", "offset", "sort_key", "sort_order"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), text(args, name)?)));
+    filters.chain(paging).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::tests::sample;
+    use serde_json::json;
+
+    fn parse(line: &[&str]) -> Result<Invocation, String> {
+        let kinds = [sample()];
+        let settings = Settings::read(|_| None).unwrap();
+        let matches = build("client", &kinds)
+            .try_get_matches_from(std::iter::once(&"client").chain(line))
+            .map_err(|e| e.to_string())?;
+        invocation(&matches, &kinds, &settings).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_transcripts_create_is_understood() {
+        let invocation = parse(&[
+            "neighbor",
+            "create",
+            "--host_name",
+            "GoBGP-1",
+            "--neighbor_addr",
+            "192.168.0.1",
+            "--peer_as",
+            "65000",
+        ])
+        .unwrap();
+        let Verb::Create { body } = invocation.verb else {
+            panic!("not a create")
+        };
+        assert_eq!(
+            Value::from(body),
+            json!({"host_name": "GoBGP-1", "neighbor_addr": "192.168.0.1", "peer_as": 65000})
+        );
+        assert_eq!(invocation.wait, None);
+    }
+
+    #[test]
+    fn filters_repeat_and_options_may_stand_last() {
+        let invocation = parse(&[
+            "neighbor",
+            "list",
+            "--host_name",
+            "a",
+            "--host_name",
+            "b",
+            "--limit",
+            "5",
+            "-o",
+            "json",
+            "--fields",
+            "id,status",
+        ])
+        .unwrap();
+        assert_eq!(invocation.format, Format::Json);
+        assert_eq!(invocation.fields, ["id", "status"]);
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(
+            invocation.verb,
+            Verb::List {
+                query: vec![
+                    pair("host_name", "a"),
+                    pair("host_name", "b"),
+                    pair("limit", "5")
+                ]
+            }
+        );
+    }
+
+    #[test]
+    fn set_takes_only_what_may_change() {
+        assert!(parse(&["neighbor", "set", "--host_name", "x", "ID"]).is_err());
+        let invocation =
+            parse(&["neighbor", "set", "--passive", "<null>", "--wait=up", "ID"]).unwrap();
+        assert_eq!(
+            invocation.verb,
+            Verb::Set {
+                name: "ID".into(),
+                patch: json!({"passive": null}).as_object().unwrap().clone()
+            }
+        );
+        assert_eq!(
+            invocation.wait,
+            Some((WaitFor::Up, Duration::from_secs(120)))
+        );
+    }
+
+    #[test]
+    fn wait_alone_does_not_swallow_the_name() {
+        let invocation = parse(&["neighbor", "delete", "--wait", "ID"]).unwrap();
+        assert_eq!(
+            invocation.verb,
+            Verb::Delete {
+                name: "ID".into(),
+                query: vec![]
+            }
+        );
+        assert_eq!(invocation.wait.map(|w| w.0), Some(WaitFor::Applied));
+    }
+
+    #[test]
+    fn unknown_flags_name_the_nearest() {
+        let error = parse(&["neighbor", "create", "--peer_ass", "1"]).unwrap_err();
+        assert!(error.contains("--peer_as"), "{error}");
+    }
+
+    #[test]
+    fn the_parser_is_sound_for_every_verb() {
+        build("client", &[sample()]).debug_assert();
+    }
+}

@@ -1,0 +1,51 @@
+//! What can go wrong in a client, by the exit code that a script sees.
+
+use std::process::ExitCode;
+
+/// A command that was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The command line or the environment makes no sense (2).
+    #[error("{0}")]
+    Usage(String),
+    /// No answer from the server (3).
+    #[error(
+        "no answer from {endpoint}: {reason}\nStart `sdwan server`, or name another one with --endpoint or GOHAN_ENDPOINT_URL."
+    )]
+    Unreachable {
+        /// The server's URL.
+        endpoint: String,
+        /// In plain words.
+        reason: String,
+    },
+    /// No such row (4).
+    #[error("{0}")]
+    NotFound(String),
+    /// A value is taken, a row is still referenced, or it changed meanwhile (5).
+    #[error("{0}")]
+    Conflict(String),
+    /// The server refused for another reason (1).
+    #[error("{0}")]
+    Refused(String),
+    /// `--wait` gave up, or saw a failure (6).
+    #[error("{0}")]
+    NotReached(String),
+    /// A local file or the terminal (1).
+    #[error("{0}")]
+    Local(String),
+}
+
+impl Error {
+    /// 1 refused or local, 2 usage, 3 unreachable, 4 not found, 5 conflict,
+    /// 6 what `--wait` waited for did not come.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Refused(_) | Self::Local(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Unreachable { .. } => 3,
+            Self::NotFound(_) => 4,
+            Self::Conflict(_) => 5,
+            Self::NotReached(_) => 6,
+        })
+    }
+}

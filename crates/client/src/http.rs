@@ -1,0 +1,224 @@
+//! Requests to the server, and its refusals turned into [`Error`].
+
+use crate::error::Error;
+use crate::settings::Settings;
+use reqwest::{Method, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use std::time::Duration;
+
+/// Longer than the server's own limit for any request, so that its words win.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A connection to one server.
+#[derive(Clone, Debug)]
+pub struct Http {
+    client: reqwest::Client,
+    endpoint: String,
+    token: Option<SecretString>,
+    verbosity: u8,
+}
+
+/// The server's answer to a request that it took.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The body; null where there is none.
+    pub body: Value,
+    /// `ETag` without quotes: the row's version.
+    pub etag: Option<String>,
+}
+
+impl Http {
+    /// Prepares; connects with the first request.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the endpoint is no URL.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        if reqwest::Url::parse(&settings.endpoint).map_or(true, |url| !url.has_host()) {
+            return Err(Error::Usage(format!(
+                "{:?} is not a URL such as http://127.0.0.1:9998",
+                settings.endpoint
+            )));
+        }
+        let client = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .connect_timeout(Duration::from_secs(5))
+            .build()
+            .map_err(|e| Error::Local(format!("the HTTP client can't start: {e}")))?;
+        Ok(Self {
+            client,
+            endpoint: settings.endpoint.clone(),
+            token: settings.token.clone(),
+            verbosity: settings.verbosity,
+        })
+    }
+
+    /// The server's URL.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// `GET`.
+    ///
+    /// # Errors
+    /// As [`Http::send`].
+    pub async fn get(&self, path: &str, query: &[(String, String)]) -> Result<Answer, Error> {
+        self.send(Method::GET, path, query, None).await
+    }
+
+    /// One request. `path` is already encoded; see [`segment`].
+    ///
+    /// # Errors
+    /// The server's refusal by its status, in its own words.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(String, String)],
+        body: Option<&Value>,
+    ) -> Result<Answer, Error> {
+        let url = format!("{}{path}", self.endpoint);
+        self.say(1, || format!("{method} {url}"));
+        let mut request = self.client.request(method, &url).query(query);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        if let Some(token) = &self.token {
+            request = request.header("X-Auth-Token", token.expose_secret());
+        }
+        let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+        let status = response.status();
+        self.say(1, || format!("{status}"));
+        self.say(2, || {
+            response
+                .headers()
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap_or("?")))
+                .collect::<Vec<_>>()
+                .join("\n")
+        });
+        let etag = response
+            .headers()
+            .get("etag")
+            .and_then(|v| v.to_str().ok())
+            .map(|v| v.trim_matches('"').to_owned());
+        let bytes = response.bytes().await.map_err(|e| self.unreachable(&e))?;
+        if !status.is_success() {
+            return Err(refusal(status, &bytes));
+        }
+        if bytes.is_empty() {
+            return Ok(Answer {
+                body: Value::Null,
+                etag,
+            });
+        }
+        let body = serde_json::from_slice(&bytes).map_err(|e| {
+            Error::Refused(format!(
+                "{} is not an sdwan server: its answer is no JSON ({e})",
+                self.endpoint
+            ))
+        })?;
+        Ok(Answer { body, etag })
+    }
+
+    /// To stderr, for those who asked for it. Never bodies or request
+    /// headers: they may carry secrets.
+    #[expect(
+        clippy::print_stderr,
+        reason = "verbose output is for the person at the terminal"
+    )]
+    fn say(&self, from: u8, text: impl FnOnce() -> String) {
+        if self.verbosity >= from {
+            eprintln!("{}", text());
+        }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> Error {
+        let reason = if error.is_timeout() {
+            "it did not answer in time".to_owned()
+        } else {
+            root(error)
+        };
+        Error::Unreachable {
+            endpoint: self.endpoint.clone(),
+            reason,
+        }
+    }
+}
+
+/// A text as one segment of a path: an id typed by a person must not reach
+/// another resource.
+pub fn segment(text: &str) -> String {
+    text.bytes()
+        .map(|b| match b {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'~' | b'.' => {
+                char::from(b).to_string()
+            }
+            _ => format!("%{b:02X}"),
+        })
+        .collect()
+}
+
+/// The innermost cause says it best, e.g. `Connection refused (os error 111)`.
+fn root(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+/// A refusal's own words: every violation on a line of its own.
+fn refusal(status: StatusCode, bytes: &[u8]) -> Error {
+    let body: Value = serde_json::from_slice(bytes).unwrap_or(Value::Null);
+    let lines: Vec<String> = body["violations"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|v| {
+            let message = v["message"].as_str().unwrap_or_default();
+            match v["pointer"]
+                .as_str()
+                .unwrap_or_default()
+                .trim_start_matches('/')
+            {
+                "" => message.to_owned(),
+                property => format!("{property}: {message}"),
+            }
+        })
+        .collect();
+    let text = match body["error"].as_str().or(body["detail"].as_str()) {
+        _ if !lines.is_empty() => lines.join("\n"),
+        Some(error) => error.to_owned(),
+        None => format!("the server answered {status}"),
+    };
+    match status {
+        StatusCode::NOT_FOUND => Error::NotFound(text),
+        StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Error::Conflict(text),
+        _ => Error::Refused(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_types_stays_one_segment() {
+        assert_eq!(segment("GoBGP-1"), "GoBGP-1");
+        assert_eq!(segment("a/../b?c#d%"), "a%2F..%2Fb%3Fc%23d%25");
+        assert_eq!(segment("fe80::1"), "fe80%3A%3A1");
+    }
+
+    #[test]
+    fn a_refusal_lists_every_violation() {
+        let body = br#"{"error":"two","violations":[
+            {"pointer":"/peer_as","message":"must be at least 1"},
+            {"pointer":"","message":"no body"}]}"#;
+        let error = refusal(StatusCode::BAD_REQUEST, body);
+        assert!(matches!(error, Error::Refused(_)));
+        assert_eq!(error.to_string(), "peer_as: must be at least 1\nno body");
+        let error = refusal(StatusCode::BAD_GATEWAY, b"<html>");
+        assert_eq!(error.to_string(), "the server answered 502 Bad Gateway");
+    }
+}
