@@ -25,8 +25,8 @@ pub enum Error {
     /// The lease ran out or was revoked.
     #[error("the lease has expired")]
     LeaseExpired,
-    /// The commit itself makes no sense, e.g. one key twice.
-    #[error("not a valid commit: {0}")]
+    /// The call itself makes no sense, e.g. a commit with one key twice.
+    #[error("not a valid request to the store: {0}")]
     Invalid(String),
     /// Opening failed for good; the text says what to do.
     #[error("{0}")]

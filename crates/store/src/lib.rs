@@ -5,7 +5,12 @@
 //! text, every commit makes exactly one revision, a watch delivers whole
 //! revisions in order. The crate knows nothing of what the values mean.
 
+mod condition;
 mod error;
+mod follow;
+mod history;
+mod lease;
+pub mod memory;
 mod types;
 
 pub use error::Error;
