@@ -1,1 +1,113 @@
-//! placeholder
+//! The program behind both names, `sdwan` and `gohan`: arguments and
+//! composition, nothing else.
+
+mod arguments;
+mod logging;
+mod server;
+
+use arguments::{Arguments, Command, Remote, Store};
+use clap::{CommandFactory, Parser};
+use sdwan_client::{Error, Http, Settings, Stop, verbs};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Server(arguments) => report(server::run(&arguments)),
+        Command::Store(Store::Backup { database, to }) => report(server::backup(&database, &to)),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "sdwan", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+        Command::Client { words } => client(&words),
+        Command::Plan { router, remote } => ask(remote, async |http, format| {
+            verbs::plan(http, router.as_deref(), format).await
+        }),
+        Command::Rib { router, prefix, remote } => ask(remote, async |http, format| {
+            verbs::rib(http, &router, prefix.as_deref(), format).await
+        }),
+        Command::Hold { router, why, remote } => ask(remote, async |http, _| {
+            verbs::hold(http, router.as_deref(), why.as_deref()).await
+        }),
+        Command::Resume { router, remote } => {
+            ask(remote, async |http, _| verbs::resume(http, router.as_deref()).await)
+        }
+    }
+}
+
+fn client(words: &[std::ffi::OsString]) -> ExitCode {
+    let result = environment()
+        .map_err(Stop::from)
+        .and_then(|settings| Ok(runtime()?.block_on(sdwan_client::run(words, settings))))
+        .and_then(|result| result);
+    match result {
+        Ok(text) => print(&text),
+        Err(Stop::Usage(error)) => {
+            // Help is a result and goes to stdout, a mistake to stderr; clap knows which.
+            let _ = error.print();
+            ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+        }
+        Err(Stop::Failed(error)) => fail(&error),
+    }
+}
+
+/// A verb that asks a server.
+fn ask(
+    remote: Remote,
+    verb: impl AsyncFnOnce(&Http, sdwan_client::Format) -> Result<String, Error>,
+) -> ExitCode {
+    let answer = || -> Result<String, Error> {
+        let mut settings = environment()?;
+        if let Some(endpoint) = remote.endpoint {
+            settings.endpoint = endpoint.trim_end_matches('/').to_owned();
+        }
+        settings.verbosity = remote.verbosity.unwrap_or(settings.verbosity);
+        let format = remote.output_format.unwrap_or(settings.format);
+        let http = Http::new(&settings)?;
+        runtime()?.block_on(verb(&http, format))
+    };
+    match answer() {
+        Ok(text) => print(&text),
+        Err(error) => fail(&error),
+    }
+}
+
+fn environment() -> Result<Settings, Error> {
+    Settings::read(|name| std::env::var(name).ok())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::Local(format!("the runtime can't start: {e}")))
+}
+
+/// To stdout. A reader that has seen enough (`| head`) is no failure.
+fn print(text: &str) -> ExitCode {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            fail(&Error::Local(format!("the result can't be written: {e}")))
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "errors belong on stderr")]
+fn fail(error: &Error) -> ExitCode {
+    eprintln!("{error}");
+    error.exit_code()
+}
+
+#[expect(clippy::print_stderr, reason = "errors belong on stderr")]
+fn report(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("sdwan: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,2 +1,5 @@
-//! placeholder
-fn main() {}
+//! `sdwan`: see the library of this crate.
+
+fn main() -> std::process::ExitCode {
+    sdwan::main()
+}

@@ -1,0 +1,127 @@
+//! The command line's shape; what it does is elsewhere.
+
+use clap::{Args, Parser, Subcommand};
+use sdwan_client::Format;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// An SD-WAN orchestrator for GoBGP.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about = "An SD-WAN orchestrator for GoBGP: declare routers, neighbors and policies, and every gobgpd is put and kept in that state",
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the orchestrator: API, reconciler and monitor
+    Server(Server),
+    /// Resources: `client router list`, `client neighbor create ...`
+    #[command(disable_help_flag = true)]
+    Client {
+        /// Kind, verb and their flags; see `client --help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
+    },
+    /// What a pass would do now, each step with its disturbance
+    Plan {
+        /// Id or host name; every router when left out
+        router: Option<String>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// A router's table, as `gobgp global rib` prints it
+    Rib {
+        /// Id or host name
+        router: String,
+        /// Only the routes for this prefix and longer ones
+        prefix: Option<String>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Observe and plan, but send nothing
+    Hold {
+        /// Id or host name; every router when left out
+        router: Option<String>,
+        /// For whoever wonders later
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// End a hold
+    Resume {
+        /// Id or host name; the hold on every router when left out
+        router: Option<String>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// The embedded store
+    #[command(subcommand)]
+    Store(Store),
+    /// Completions for a shell, on stdout
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// A consistent copy of the database while the server runs
+    Backup {
+        /// The server's database
+        #[arg(long, value_name = "FILE", default_value = "./sdwan.db")]
+        database: PathBuf,
+        /// The copy; must not exist yet
+        to: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Server {
+    /// Configuration in gohan.yaml's shape; without it: ./sdwan.db, 127.0.0.1:9998
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config_file: Option<PathBuf>,
+    /// Where the API listens, over the file's `address`
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) address: Option<String>,
+    /// The database's file, over the configuration's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) database: Option<PathBuf>,
+    /// Listen where other machines can reach it although nobody is asked who they are
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// How to log on stderr
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For eyes
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+/// Options of the verbs that ask a server.
+#[derive(Debug, Args)]
+pub(crate) struct Remote {
+    /// The server; also GOHAN_ENDPOINT_URL
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+    /// How to print the result
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output_format: Option<Format>,
+    /// Show requests on stderr
+    #[arg(long, value_name = "0-3", value_parser = clap::value_parser!(u8).range(0..=3))]
+    pub(crate) verbosity: Option<u8>,
+}
