@@ -6,8 +6,12 @@
 //! this workspace.
 
 mod client;
+mod dialect;
 mod error;
+mod patch;
 pub mod types;
+mod wire;
 
-pub use client::Client;
+pub use client::{Client, PeerFilter, Timeouts};
+pub use dialect::Api;
 pub use error::Error;

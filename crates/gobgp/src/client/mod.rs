@@ -1,0 +1,178 @@
+//! The connection: detection of the version, a deadline on every call.
+//!
+//! One HTTP/2 connection a client, shared by its clones; calls run side by
+//! side on it. It has no HTTP/2 keepalive: gobgpd answers such pings with
+//! GOAWAY `too_many_pings`. To notice a dead daemon, call
+//! [`Client::get_bgp`] now and then. A connection that broke is made again by
+//! the next call; after [`Error::Deadline`] it may be stuck rather than
+//! broken, and [`Client::connect`] makes a fresh one.
+
+mod address;
+mod bgp;
+mod peers;
+
+pub use peers::PeerFilter;
+
+use crate::dialect::{Api, Rpc};
+use crate::error::Error;
+use address::Address;
+use futures::TryStreamExt;
+use http::uri::PathAndQuery;
+use prost::Message;
+use std::sync::Arc;
+use std::time::Duration;
+use tonic::client::Grpc;
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status, Streaming};
+use tonic_prost::ProstCodec;
+
+/// The largest answer that is taken: a peer or a policy is one message, so
+/// only something broken comes near it.
+const MAX_MESSAGE: usize = 256 << 20;
+
+/// Flow control: large listings shall not wait for window updates.
+const WINDOW: u32 = 4 << 20;
+
+/// How long to wait for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the TCP connection.
+    pub connect: Duration,
+    /// For a call with one answer, and for the start of a watch.
+    pub call: Duration,
+    /// For a listing, from the request to its last row.
+    pub list: Duration,
+}
+
+impl Default for Timeouts {
+    /// 2 s to connect, 5 s a call, 30 s a listing: a table of 100,000 routes
+    /// takes a second, and stalls other calls for as long.
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            call: Duration::from_secs(5),
+            list: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A connection to one gobgpd. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    shared: Arc<Shared>,
+    channel: Channel,
+    api: Api,
+}
+
+#[derive(Debug)]
+struct Shared {
+    address: Address,
+    timeouts: Timeouts,
+}
+
+impl Client {
+    /// Connects to `HOST`, `HOST:PORT`, `[IPV6]:PORT` (the port defaults to
+    /// 50051) or `unix:PATH`, and finds out which version answers.
+    ///
+    /// # Errors
+    /// [`Error::Address`] for text that is no address, [`Error::Unreachable`],
+    /// [`Error::Deadline`], [`Error::NotGobgp`] when something else answers.
+    pub async fn connect(address: &str, timeouts: Timeouts) -> Result<Self, Error> {
+        let address: Address = address.parse()?;
+        let mut client = Self {
+            channel: address.channel(&timeouts)?,
+            shared: Arc::new(Shared { address, timeouts }),
+            api: Api::V4,
+        };
+        // The wrong service answers UNIMPLEMENTED, which is NotGobgp.
+        match client.get_bgp().await {
+            Err(Error::NotGobgp { .. }) => {}
+            answer => return answer.map(|_| client),
+        }
+        client.api = Api::V3;
+        client.get_bgp().await.map(|_| client)
+    }
+
+    /// The version that answered.
+    pub fn api(&self) -> Api {
+        self.api
+    }
+
+    /// Where it is connected to, port included.
+    pub fn address(&self) -> String {
+        self.shared.address.to_string()
+    }
+
+    /// A call with one answer.
+    async fn unary<Q, R>(&self, rpc: Rpc, request: Q) -> Result<R, Error>
+    where
+        Q: Message + 'static,
+        R: Message + Default + 'static,
+    {
+        let call = async {
+            let (mut grpc, path) = self.ready(rpc).await?;
+            grpc.unary(Request::new(request), path, ProstCodec::<Q, R>::default()).await
+        };
+        let limit = self.shared.timeouts.call;
+        self.within(rpc, limit, call).await.map(Response::into_inner)
+    }
+
+    /// A call whose answer is a list of rows.
+    async fn list<Q, R>(&self, rpc: Rpc, request: Q) -> Result<Vec<R>, Error>
+    where
+        Q: Message + 'static,
+        R: Message + Default + 'static,
+    {
+        let call = async {
+            let rows = self.open::<Q, R>(rpc, request).await?;
+            rows.try_collect().await
+        };
+        self.within(rpc, self.shared.timeouts.list, call).await
+    }
+
+    /// A call whose answer does not end. The deadline is on its start.
+    async fn stream<Q, R>(&self, rpc: Rpc, request: Q) -> Result<Streaming<R>, Error>
+    where
+        Q: Message + 'static,
+        R: Message + Default + 'static,
+    {
+        self.within(rpc, self.shared.timeouts.call, self.open(rpc, request)).await
+    }
+
+    async fn open<Q, R>(&self, rpc: Rpc, request: Q) -> Result<Streaming<R>, Status>
+    where
+        Q: Message + 'static,
+        R: Message + Default + 'static,
+    {
+        let (mut grpc, path) = self.ready(rpc).await?;
+        let codec = ProstCodec::<Q, R>::default();
+        grpc.server_streaming(Request::new(request), path, codec).await.map(Response::into_inner)
+    }
+
+    async fn ready(&self, rpc: Rpc) -> Result<(Grpc<Channel>, PathAndQuery), Status> {
+        let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE);
+        grpc.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
+        Ok((grpc, rpc.path(self.api)))
+    }
+
+    async fn within<T>(
+        &self,
+        rpc: Rpc,
+        limit: Duration,
+        call: impl Future<Output = Result<T, Status>>,
+    ) -> Result<T, Error> {
+        match tokio::time::timeout(limit, call).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(status)) => Err(self.error(rpc, &status)),
+            Err(_) => Err(Error::Deadline {
+                address: self.address(),
+                call: rpc.name,
+                seconds: limit.as_secs_f64(),
+            }),
+        }
+    }
+
+    fn error(&self, rpc: Rpc, status: &Status) -> Error {
+        Error::from_status(&self.address(), rpc.name, status)
+    }
+}

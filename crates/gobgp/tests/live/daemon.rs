@@ -1,0 +1,137 @@
+//! Real gobgpd processes: on loopback, on ports of their own, without any
+//! configuration file, killed when dropped.
+
+use sdwan_gobgp::{Client, Error, Timeouts};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A released version to test against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Release {
+    V3_10,
+    V3_36,
+    V4_8,
+}
+
+impl Release {
+    pub(crate) const ALL: [Self; 3] = [Self::V3_10, Self::V3_36, Self::V4_8];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::V3_10 => "3.10",
+            Self::V3_36 => "3.36",
+            Self::V4_8 => "4.8",
+        }
+    }
+
+    /// `SDWAN_GOBGPD_4_8`, else where the project's set-up puts it.
+    pub(crate) fn gobgpd(self) -> PathBuf {
+        let variable = format!("SDWAN_GOBGPD_{}", self.name().replace('.', "_"));
+        let path = std::env::var_os(&variable).map(PathBuf::from).unwrap_or_else(|| {
+            let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+            home.join(".cache/sdwan/gobgpd").join(self.name()).join("usr/bin/gobgpd")
+        });
+        assert!(
+            path.is_file(),
+            "no gobgpd {} at {}: run cargo xtask test, or cargo xtask setup",
+            self.name(),
+            path.display()
+        );
+        path
+    }
+}
+
+pub(crate) struct Daemon {
+    pub(crate) release: Release,
+    pub(crate) address: String,
+    port: u16,
+    child: Child,
+}
+
+impl Daemon {
+    /// Starts it and waits until its API answers.
+    pub(crate) async fn start(release: Release) -> Self {
+        Self::start_with(release, &[]).await
+    }
+
+    pub(crate) async fn start_with(release: Release, hosts: &[String]) -> Self {
+        // Another process may take the port in between: then gobgpd ends, and
+        // it is tried again with another one.
+        for _ in 0..5 {
+            let port = free_port();
+            let address = format!("127.0.0.1:{port}");
+            let mut api_hosts = vec![address.clone()];
+            api_hosts.extend_from_slice(hosts);
+            let child = Command::new(release.gobgpd())
+                .args(["--pprof-disable", "--log-level", "error"])
+                .args(["--api-hosts", &api_hosts.join(",")])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut daemon = Self { release, address, port, child };
+            if daemon.answers().await {
+                return daemon;
+            }
+        }
+        panic!("gobgpd {} does not answer", release.name());
+    }
+
+    async fn answers(&mut self) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            match Client::connect(&self.address, Timeouts::default()).await {
+                Ok(_) => return true,
+                Err(Error::Unreachable { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        false
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        Client::connect(&self.address, Timeouts::default()).await.unwrap()
+    }
+
+    /// What the daemon's own command line tool says, as JSON.
+    pub(crate) fn gobgp_json(&self, args: &[&str]) -> serde_json::Value {
+        let text = self.gobgp(&[&["-j"], args].concat());
+        serde_json::from_str(&text).unwrap_or_else(|e| panic!("gobgp {args:?}: {e}: {text}"))
+    }
+
+    /// What the daemon's own command line tool says.
+    pub(crate) fn gobgp(&self, args: &[&str]) -> String {
+        let output = Command::new(self.release.gobgpd().with_file_name("gobgp"))
+            .args(["-p", &self.port.to_string()])
+            .args(args)
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "gobgp {args:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    /// Kills it as a crash would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

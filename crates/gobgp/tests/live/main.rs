@@ -1,0 +1,6 @@
+//! The client against real daemons of every version that it claims to speak:
+//! each field number and enum that is used makes a round trip on each of them,
+//! beside what the daemon's own `gobgp -j` says.
+
+mod daemon;
+mod peers;
