@@ -4,7 +4,7 @@
 //! injected ids and time; only [`config`] and the binaries read the machine.
 
 pub mod catalog;
-pub mod secrets;
-pub mod live;
 pub mod config;
+pub mod live;
+pub mod secrets;
 pub mod speaker;

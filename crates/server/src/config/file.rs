@@ -1,0 +1,178 @@
+//! From a parsed `gohan.yaml` to a [`Config`].
+
+use super::keys;
+use super::section::{Findings, Section};
+use super::{Config, Error, Loaded, LogFile, Logging, Stderr};
+use sdwan_model::document::Document;
+use std::path::{Path, PathBuf};
+
+/// Reads every section; `folder` is where relative paths start.
+pub(super) fn parse(document: &Document, folder: &Path, insecure: bool) -> Result<Loaded, Error> {
+    let findings = Findings::default();
+    let top = Section::new(Some(document.root()), &findings, &keys::TOP);
+    let defaults = Config::default();
+
+    refuse_missing_features(&top);
+    let config = Config {
+        database: database(&top, folder).unwrap_or(defaults.database),
+        schemas: schemas(&top, &findings, folder),
+        address: top.parsed("address").unwrap_or(defaults.address),
+        hosts: hosts(&top, &findings),
+        document_root: document_root(&top, folder),
+        cors: cors(&top, &findings),
+        logging: logging(&top, folder),
+        insecure,
+    };
+    if let Err(exposed) = config.guard() {
+        top.error("address", exposed.to_string());
+    }
+
+    let (errors, warnings) = findings.into_parts();
+    if errors.is_empty() {
+        Ok(Loaded { config, warnings })
+    } else {
+        Err(Error::Invalid(errors))
+    }
+}
+
+/// What would leave the server less protected or less durable than the file
+/// asks for is never passed over.
+fn refuse_missing_features(top: &Section<'_>) {
+    let tls = top.section("tls", &keys::TLS);
+    if tls.flag("enabled") {
+        let message =
+            "this version has no TLS: set it to false and put a proxy that does TLS in front";
+        tls.error("enabled", message);
+    }
+    let keystone = top.section("keystone", &keys::KEYSTONE);
+    if keystone.flag("use_keystone") {
+        let message = "this version has no authentication: set it to false, \
+                       and let only trusted users reach the address";
+        keystone.error("use_keystone", message);
+    }
+    if keystone.flag("fake") {
+        keystone.warn("fake", "\"fake\" is not used: no Keystone is served");
+    }
+    if !top.texts("etcd").is_empty() {
+        let message = "this version has no etcd store: remove the key, \
+                       the embedded store needs no other service";
+        top.error("etcd", message);
+    }
+}
+
+fn database(top: &Section<'_>, folder: &Path) -> Option<PathBuf> {
+    let database = top.section("database", &keys::DATABASE);
+    match database.text("type") {
+        None | Some("sqlite3") => {}
+        Some(other) => database.error("type", format!("{other:?} is not supported: sqlite3 is")),
+    }
+    let connection = database.text("connection")?;
+    if connection == ":memory:" || connection.starts_with("file:") {
+        let message = "it must be the path of a file: what is declared has to survive a restart";
+        database.error("connection", message);
+        return None;
+    }
+    Some(folder.join(connection))
+}
+
+fn schemas(top: &Section<'_>, findings: &Findings, folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for (node, text) in top.texts("schemas") {
+        if text.is_empty() {
+            findings.error(node.error("the name of a schema file is empty"));
+        } else if text.starts_with("embed://") {
+            let why = super::schemas::BUILT_IN;
+            findings.warn(node.error(format!("{text} is not used: {why}")));
+        } else {
+            files.push(folder.join(text));
+        }
+    }
+    files
+}
+
+fn hosts(top: &Section<'_>, findings: &Findings) -> Vec<String> {
+    let mut hosts = Vec::new();
+    for (node, name) in top.texts("hosts") {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        if name.is_empty() || !name.bytes().all(plain) {
+            let message = format!("{name:?} is no host name: write it without scheme and port");
+            findings.error(node.error(message));
+        } else {
+            hosts.push(name.to_ascii_lowercase());
+        }
+    }
+    hosts
+}
+
+fn document_root(top: &Section<'_>, folder: &Path) -> Option<PathBuf> {
+    let text = top.text("document_root")?;
+    if text == "embed" {
+        top.warn(
+            "document_root",
+            "\"embed\" is not used: no web UI is built in",
+        );
+        return None;
+    }
+    let path = folder.join(text);
+    if !path.is_dir() {
+        let message = format!("{} is no folder: nothing is served from it", path.display());
+        top.warn("document_root", message);
+    }
+    Some(path)
+}
+
+fn cors(top: &Section<'_>, findings: &Findings) -> Vec<String> {
+    let mut origins = Vec::new();
+    for (node, origin) in top.texts("cors") {
+        if origin == "*" {
+            let message = "\"*\" would let any web page change your routers, as this version has \
+                           no authentication: name the origins, e.g. https://ui.example.net";
+            findings.error(node.error(message));
+        } else if is_origin(origin) {
+            origins.push(origin.to_ascii_lowercase());
+        } else {
+            let message = format!("{origin:?} is no origin: write SCHEME://HOST[:PORT], no path");
+            findings.error(node.error(message));
+        }
+    }
+    origins
+}
+
+fn is_origin(text: &str) -> bool {
+    let Ok(uri) = text.parse::<http::Uri>() else {
+        return false;
+    };
+    let web = matches!(uri.scheme_str(), Some("http" | "https"));
+    // `http::Uri` reads a missing path as "/", so the text itself is asked.
+    let bare = text
+        .split_once("://")
+        .is_some_and(|(_, rest)| !rest.contains(['/', '?', '@']));
+    web && uri.host().is_some_and(|h| !h.is_empty()) && bare
+}
+
+fn logging(top: &Section<'_>, folder: &Path) -> Logging {
+    let logging = top.section("logging", &keys::LOGGING);
+    let stderr = logging.section("stderr", &keys::STDERR);
+    let file = logging.section("file", &keys::LOG_FILE);
+    // Silence must be asked for: an absent section is no such wish.
+    let quiet = stderr.get("enabled").is_some() && !stderr.flag("enabled");
+    let to_stderr = Stderr {
+        level: stderr.parsed("level").unwrap_or_default(),
+        format: stderr.parsed("format").unwrap_or_default(),
+    };
+    let path = file.text("filename");
+    let level = file.parsed("level").unwrap_or_default();
+    let format = file.parsed("format").unwrap_or_default();
+    let enabled = file.flag("enabled");
+    if enabled && file.get("filename").is_none() {
+        file.error("filename", "a log file needs a \"filename\"");
+    }
+    Logging {
+        stderr: (!quiet).then_some(to_stderr),
+        file: path.filter(|_| enabled).map(|path| LogFile {
+            path: folder.join(path),
+            level,
+            format,
+        }),
+    }
+}

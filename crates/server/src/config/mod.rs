@@ -1,0 +1,155 @@
+//! The server's configuration file, in `gohan.yaml`'s shape.
+//!
+//! Why a module of its own: a wrong configuration must never start a server
+//! that is less protected or less durable than its operator meant. So every
+//! problem is found before anything is opened, all are told at once, each
+//! with its place in the file; what the file asks for and this version does
+//! not have (TLS, etcd, Keystone) is an error; only keys that change nothing
+//! are passed over, with a warning.
+
+mod address;
+mod file;
+mod keys;
+mod logging;
+mod schemas;
+mod section;
+
+#[cfg(test)]
+mod tests;
+
+pub use address::Address;
+pub use logging::{Format, Level, LogFile, Logging, Stderr};
+
+use sdwan_model::document::{self, Document};
+use std::path::{Path, PathBuf};
+
+/// Everything that the server needs to be told. [`Config::default`] is what
+/// runs with no file at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The embedded store's file.
+    pub database: PathBuf,
+    /// The operator's own schema files; the built-in kinds are always there.
+    pub schemas: Vec<PathBuf>,
+    /// Where the API listens.
+    pub address: Address,
+    /// Names that the server may be called by beside its address; any other
+    /// `Host` is refused, so that no web page can reach it by a name of its own.
+    pub hosts: Vec<String>,
+    /// A folder of static files, served where no route of the API matches.
+    pub document_root: Option<PathBuf>,
+    /// Origins (`https://ui.example.net`) whose pages may call the API.
+    pub cors: Vec<String>,
+    /// What is logged, and where to.
+    pub logging: Logging,
+    /// The operator accepts that whoever reaches the address may do anything.
+    pub insecure: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            database: PathBuf::from("./sdwan.db"),
+            schemas: Vec::new(),
+            address: Address::default(),
+            hosts: Vec::new(),
+            document_root: None,
+            cors: Vec::new(),
+            logging: Logging::default(),
+            insecure: false,
+        }
+    }
+}
+
+/// A configuration that can be started, and what its author should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Keys of Gohan that change nothing here, each with its place.
+    pub warnings: Vec<document::Error>,
+}
+
+/// Why a configuration can't be started.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The file can't be read.
+    #[error("{path}: {reason}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// What is wrong with the files, one a line.
+    #[error("{}", lines(.0))]
+    Invalid(Vec<document::Error>),
+    /// The address can be reached from elsewhere and nobody asked for that.
+    #[error(
+        "{0} can be reached from other machines and this server has no authentication: \
+         listen on 127.0.0.1, or accept it with --insecure"
+    )]
+    Exposed(Address),
+}
+
+fn lines(errors: &[document::Error]) -> String {
+    errors
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+impl Config {
+    /// Reads the file; its relative paths are relative to its folder.
+    /// `insecure` is the operator's `--insecure`.
+    ///
+    /// # Errors
+    /// Every problem of the file at once.
+    pub fn load(path: &Path, insecure: bool) -> Result<Loaded, Error> {
+        let name = path.display().to_string();
+        let document = read(path)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        tracing::debug!(file = name, "configuration read");
+        file::parse(&document, folder, insecure)
+    }
+
+    /// Refuses to listen where others can reach an API without authentication,
+    /// also when the address did not come from a file.
+    ///
+    /// # Errors
+    /// [`Error::Exposed`].
+    pub fn guard(&self) -> Result<(), Error> {
+        if self.insecure || self.address.is_loopback() {
+            Ok(())
+        } else {
+            Err(Error::Exposed(self.address.clone()))
+        }
+    }
+
+    /// The operator's schema files, read. Gohan's own ones that its
+    /// configurations name (`gohan.json`, extensions) are passed over with a
+    /// warning: what they define is built in here or means nothing.
+    ///
+    /// # Errors
+    /// Every file that can't be read or parsed.
+    pub fn read_schemas(&self) -> Result<(Vec<Document>, Vec<String>), Error> {
+        schemas::read_all(&self.schemas)
+    }
+}
+
+fn read(path: &Path) -> Result<Document, Error> {
+    let name = path.display().to_string();
+    let unreadable = |reason: String| Error::Unreadable {
+        path: name.clone(),
+        reason,
+    };
+    let bytes = std::fs::read(path).map_err(|e| unreadable(e.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|e| {
+        unreadable(format!(
+            "not UTF-8 after byte {}: save it as UTF-8",
+            e.utf8_error().valid_up_to()
+        ))
+    })?;
+    Document::parse(&name, &text).map_err(|e| Error::Invalid(vec![e]))
+}

@@ -1,0 +1,72 @@
+//! The operator's schema files, without those of Gohan itself.
+//!
+//! A predecessor's `gohan.yaml` lists Gohan's own `gohan.json` (kinds such as
+//! `schema` and `policy`) and extension files beside the operator's schemas.
+//! They must not stop a move to this server, nor be taken for kinds.
+
+use super::{Error, read};
+use sdwan_model::document::{self, Document};
+use std::path::{Path, PathBuf};
+
+/// Why a file of Gohan's own is passed over.
+pub(super) const BUILT_IN: &str = "Gohan's own kinds are built in";
+
+pub(super) fn read_all(paths: &[PathBuf]) -> Result<(Vec<Document>, Vec<String>), Error> {
+    let mut documents = Vec::new();
+    let mut warnings = Vec::new();
+    let mut errors = Vec::new();
+    for path in paths {
+        match read(path) {
+            Ok(document) => match gohans_own(&document) {
+                Some(why) => warnings.push(format!("{} is not used: {why}", document.name)),
+                None => documents.push(document),
+            },
+            Err(Error::Unreadable { .. }) if named_like_gohans(path) => {
+                warnings.push(format!("{} is not used: {BUILT_IN}", path.display()));
+            }
+            Err(Error::Invalid(more)) => errors.extend(more),
+            Err(other) => errors.push(document::Error {
+                file: path.display().to_string(),
+                line: 1,
+                column: 1,
+                message: reason(other),
+            }),
+        }
+    }
+    if errors.is_empty() {
+        Ok((documents, warnings))
+    } else {
+        Err(Error::Invalid(errors))
+    }
+}
+
+fn reason(error: Error) -> String {
+    match error {
+        Error::Unreadable { reason, .. } => reason,
+        other => other.to_string(),
+    }
+}
+
+fn gohans_own(document: &Document) -> Option<&'static str> {
+    let top = document.value.as_object()?;
+    match top.get("schemas").and_then(|s| s.as_array()) {
+        Some(kinds) => {
+            let own = |k: &serde_json::Value| {
+                k["prefix"]
+                    .as_str()
+                    .is_some_and(|p| p.starts_with("/gohan/"))
+            };
+            (!kinds.is_empty() && kinds.iter().all(own)).then_some(BUILT_IN)
+        }
+        None => top
+            .contains_key("extensions")
+            .then_some("extensions in JavaScript or Go are not run"),
+    }
+}
+
+fn named_like_gohans(path: &Path) -> bool {
+    matches!(
+        path.file_name().and_then(|n| n.to_str()),
+        Some("gohan.json" | "gohan_extension.yaml")
+    )
+}

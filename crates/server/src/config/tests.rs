@@ -1,0 +1,271 @@
+//! What a configuration may say, and what is told of a wrong one.
+
+use super::*;
+
+fn load_with(text: &str, insecure: bool) -> Result<Loaded, String> {
+    let document = Document::parse("gohan.yaml", text).map_err(|e| e.to_string())?;
+    file::parse(&document, Path::new("etc"), insecure).map_err(|e| e.to_string())
+}
+
+fn load(text: &str) -> Result<Loaded, String> {
+    load_with(text, false)
+}
+
+fn errors(text: &str) -> String {
+    load(text).expect_err("the configuration was accepted")
+}
+
+#[test]
+fn no_file_is_an_embedded_store_on_loopback() {
+    let config = Config::default();
+    assert_eq!(config.database, Path::new("./sdwan.db"));
+    assert_eq!(config.address.to_string(), "127.0.0.1:9998");
+    assert_eq!(config.guard(), Ok(()));
+    assert!(config.logging.stderr.is_some());
+}
+
+#[test]
+fn an_empty_file_is_no_file() {
+    let defaults = Config::default();
+    for text in ["", "# nothing\n", "{}"] {
+        assert_eq!(load(text).expect(text).config, defaults, "{text:?}");
+    }
+}
+
+#[test]
+fn every_key_that_this_server_follows_is_followed() {
+    let loaded = load(
+        r#"
+database: {type: sqlite3, connection: ./wan.db}
+schemas: [./sites.yaml, /etc/more.json]
+address: "[::1]:8080"
+hosts: [SDWAN.example.net]
+tls: {enabled: false, key_file: a, cert_file: b}
+document_root: .
+etcd: []
+keystone: {use_keystone: false, auth_url: "http://k/v2.0", password: x, version: v2.0}
+cors: [https://ui.example.net, "http://localhost:3000"]
+logging:
+  stderr: {enabled: true, level: WARNING, format: json}
+  file: {enabled: true, level: DEBUG, filename: ./wan.log}
+"#,
+    )
+    .expect("a right file");
+    let config = loaded.config;
+    assert_eq!(config.database, Path::new("etc/./wan.db"));
+    assert_eq!(
+        config.schemas,
+        [PathBuf::from("etc/./sites.yaml"), "/etc/more.json".into()]
+    );
+    assert_eq!(config.address.to_string(), "[::1]:8080");
+    assert_eq!(config.hosts, ["sdwan.example.net"]);
+    assert_eq!(
+        config.cors,
+        ["https://ui.example.net", "http://localhost:3000"]
+    );
+    let stderr = config.logging.stderr.expect("stderr is on");
+    assert_eq!((stderr.level, stderr.format), (Level::Warn, Format::Json));
+    let file = config.logging.file.expect("the file is on");
+    assert_eq!(file.path, Path::new("etc/./wan.log"));
+    assert_eq!((file.level, file.format), (Level::Debug, Format::Text));
+}
+
+#[test]
+fn the_seeds_own_file_is_refused_for_what_it_would_lose() {
+    let seed = r#"database:
+    type: "sqlite3"
+    connection: "./gobgp.db"
+schemas:
+    - "./etc/gohan.json"
+    - "./gobgp_schema.yaml"
+address: ":9998"
+tls:
+    enabled: false
+document_root: "/etc/gohan/"
+etcd:
+    - "http://127.0.0.1:2379"
+keystone:
+    use_keystone: true
+    fake: false
+    auth_url: "http://192.0.2.1:5000/v2.0"
+    user_name: "admin"
+    tenant_name: "admin"
+    password: "hush"
+cors: "*"
+logging:
+    stderr:
+        enabled: true
+        level: INFO
+    file:
+        enabled: true
+        level: INFO
+        filename: ./gohan.log
+"#;
+    let told = errors(seed);
+    insta::assert_snapshot!(told, @r#"
+    gohan.yaml:7:1: :9998 can be reached from other machines and this server has no authentication: listen on 127.0.0.1, or accept it with --insecure
+    gohan.yaml:11:1: this version has no etcd store: remove the key, the embedded store needs no other service
+    gohan.yaml:14:5: this version has no authentication: set it to false, and let only trusted users reach the address
+    gohan.yaml:20:1: "*" would let any web page change your routers, as this version has no authentication: name the origins, e.g. https://ui.example.net
+    "#);
+    assert!(!told.contains("hush"));
+}
+
+#[test]
+fn unknown_keys_name_their_place_and_the_nearest_known_one() {
+    insta::assert_snapshot!(errors("adress: \":1\"\ndatabase:\n  typ: sqlite3\n  wat: 1\n"), @r#"
+    gohan.yaml:1:1: unknown key "adress", did you mean "address"?
+    gohan.yaml:3:3: unknown key "typ", did you mean "type"?
+    gohan.yaml:4:3: unknown key "wat": known are type, connection, auto_migrate, cascade_delete, deadlock_retry_tx, drop_on_create, initial_data, legacy, max_open_conn, migrations, no_init
+    "#);
+}
+
+#[test]
+fn every_wrong_type_is_told_at_once_without_its_value() {
+    let told = errors(
+        "database: here\nschemas: {a: b}\naddress: 9998\ntls: {enabled: yes please}\n\
+         keystone: {use_keystone: hush}\nlogging: [1]\ncors: [1]\n",
+    );
+    insta::assert_snapshot!(told, @r"");
+    assert!(!told.contains("hush"));
+}
+
+#[test]
+fn keys_of_gohan_that_mean_nothing_here_warn() {
+    let loaded = load(
+        "profiling: {enabled: true}\ndatabase: {max_open_conn: 100}\n\
+                       keystone: {fake: true}\nschemas: [\"embed://etc/schema/gohan.json\"]\n\
+                       document_root: embed\n",
+    )
+    .expect("warnings only");
+    let told: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(told.join("\n"), @r"");
+    assert_eq!(loaded.config, Config::default());
+}
+
+#[test]
+fn unsupported_features_fail_closed() {
+    for (text, word) in [
+        ("tls: {enabled: true}", "TLS"),
+        ("keystone: {use_keystone: true}", "authentication"),
+        ("etcd: [\"http://127.0.0.1:2379\"]", "etcd"),
+        ("etcd: \"http://127.0.0.1:2379\"", "etcd"),
+        ("database: {type: mysql}", "sqlite3"),
+        ("database: {connection: \":memory:\"}", "restart"),
+        ("database: {connection: \"\"}", "empty"),
+        ("cors: \"*\"", "any web page"),
+        ("cors: \"example.net\"", "no origin"),
+        ("cors: \"https://example.net/\"", "no origin"),
+        ("cors: \"https://user@example.net\"", "no origin"),
+        ("hosts: [\"a/b\"]", "no host name"),
+        ("logging: {file: {enabled: true}}", "filename"),
+        ("logging: {stderr: {level: LOUD}}", "no level"),
+    ] {
+        let told = errors(text);
+        assert!(told.contains(word), "{text}: {told}");
+        assert!(told.starts_with("gohan.yaml:1:"), "{text}: {told}");
+    }
+}
+
+#[test]
+fn only_insecure_listens_where_others_can_reach() {
+    for address in [
+        ":9998",
+        "0.0.0.0:9998",
+        "[::]:1",
+        "192.0.2.1:1",
+        "wan.example:1",
+    ] {
+        let text = format!("address: {address:?}");
+        assert!(errors(&text).contains("--insecure"), "{address}");
+        let config = load_with(&text, true).expect(address).config;
+        assert_eq!(config.guard(), Ok(()), "{address}");
+        let meant = Config {
+            insecure: false,
+            ..config
+        };
+        assert!(matches!(meant.guard(), Err(Error::Exposed(_))), "{address}");
+    }
+    for address in [
+        "127.0.0.1:9998",
+        "127.9.9.9:0",
+        "[::1]:9998",
+        "localhost:9998",
+    ] {
+        assert!(load(&format!("address: {address:?}")).is_ok(), "{address}");
+    }
+}
+
+#[test]
+fn addresses_read_and_print_alike() {
+    for text in [":0", "127.0.0.1:9998", "[::1]:65535", "a-b.example:1"] {
+        let address: Address = text.parse().expect(text);
+        assert_eq!(address.to_string(), text);
+    }
+    for text in [
+        "",
+        "9998",
+        "127.0.0.1",
+        "h:65536",
+        "h:+1",
+        "h:",
+        "::1:1",
+        "[::1:1",
+        "a b:1",
+        "h:1 ",
+    ] {
+        let told = text.parse::<Address>().expect_err(text);
+        assert!(told.contains("HOST:PORT"), "{told}");
+    }
+}
+
+#[test]
+fn gohans_own_schema_files_are_passed_over_and_others_are_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    };
+    let own = write(
+        "copied.json",
+        r#"{"schemas": [{"id": "schema", "prefix": "/gohan/v0.1"}]}"#,
+    );
+    let extensions = write("ext.yaml", "extensions: [{id: x, code: y}]");
+    let mine = write("sites.yaml", "schemas: [{id: site, prefix: /v2.0}]");
+    let missing = folder.path().join("gohan.json");
+    let config = Config {
+        schemas: vec![own, extensions, mine, missing],
+        ..Config::default()
+    };
+    let (documents, warnings) = config.read_schemas().expect("readable");
+    assert_eq!(documents.len(), 1);
+    assert_eq!(documents[0].value["schemas"][0]["id"], "site");
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+
+    let broken = write("broken.yaml", "schemas: [\n");
+    let latin = folder.path().join("latin.yaml");
+    std::fs::write(&latin, b"title: \xe9").expect("written");
+    let config = Config {
+        schemas: vec![broken, folder.path().join("absent.yaml"), latin],
+        ..Config::default()
+    };
+    let told = config
+        .read_schemas()
+        .expect_err("three problems")
+        .to_string();
+    assert_eq!(told.lines().count(), 3, "{told}");
+    assert!(told.contains("broken.yaml:") && told.contains("absent.yaml:1:1: No such file"));
+    assert!(told.contains("latin.yaml:1:1: not UTF-8 after byte 7"));
+}
+
+#[test]
+fn a_missing_file_is_one_clear_line() {
+    let told = Config::load(Path::new("/nonexistent/gohan.yaml"), false)
+        .expect_err("no such file")
+        .to_string();
+    assert_eq!(
+        told,
+        "/nonexistent/gohan.yaml: No such file or directory (os error 2)"
+    );
+}
