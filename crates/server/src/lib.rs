@@ -6,5 +6,7 @@
 pub mod catalog;
 pub mod config;
 pub mod live;
+mod monitor;
+pub mod reconcile;
 pub mod secrets;
 pub mod speaker;

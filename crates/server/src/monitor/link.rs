@@ -1,0 +1,49 @@
+//! One router's connection: the monitor opens and closes it, everybody else
+//! borrows it and never waits for it.
+
+use crate::speaker::{Error, Speaker};
+use std::sync::Arc;
+use tokio::sync::{Notify, watch};
+
+/// Where the connection stands.
+#[derive(Clone)]
+pub(crate) enum Standing {
+    /// Not known yet, or lost a moment ago.
+    Connecting,
+    /// There it is.
+    Up(Arc<dyn Speaker>),
+    /// Three attempts in a row have failed; the last one so.
+    Down(Error),
+}
+
+/// See the module.
+pub(crate) struct Link {
+    standing: watch::Sender<Standing>,
+    doubt: Notify,
+}
+
+impl Link {
+    pub(crate) fn new() -> Self {
+        Self {
+            standing: watch::Sender::new(Standing::Connecting),
+            doubt: Notify::new(),
+        }
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing.borrow().clone()
+    }
+
+    pub(super) fn stand(&self, standing: Standing) {
+        self.standing.send_replace(standing);
+    }
+
+    /// A call has gone unanswered: the next heartbeat is due now.
+    pub(crate) fn doubt(&self) {
+        self.doubt.notify_one();
+    }
+
+    pub(super) async fn doubted(&self) {
+        self.doubt.notified().await;
+    }
+}

@@ -1,0 +1,191 @@
+//! One pass over one router: read everything, decide, write what differs,
+//! tell what became of it.
+
+use super::Signal;
+use super::decide::{Decision, address, decide};
+use super::execute::{Fate, execute};
+use super::verdict::{Silence, of_hold, of_plan, of_silence};
+use crate::catalog::{Catalog, Report, RouterView, Scope};
+use crate::monitor::{Board, Link, Roster, Standing};
+use crate::speaker::{Error, Speaker};
+use sdwan_model::observed::Observed;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// What a pass works with.
+pub(super) struct Ground {
+    pub(super) router: String,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) link: Arc<Link>,
+    pub(super) board: Arc<Board>,
+    pub(super) wake: Arc<Signal>,
+}
+
+/// How a pass ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// There is no such router any more.
+    Gone,
+    /// Nothing to do until something changes.
+    Rest,
+    /// It wrote: another pass looks whether the daemon did what it said.
+    Wrote,
+    /// It could not finish, but trying again may help.
+    Trouble(String),
+}
+
+impl Ground {
+    /// One pass. Dropping it is safe at any point; letting it end is kinder.
+    pub(super) async fn pass(&self, stop: &CancellationToken) -> Ended {
+        let Some(view) = self.catalog.router_view(&self.router) else {
+            return Ended::Gone;
+        };
+        self.board.enroll(roster(&view));
+        let speaker = match self.link.standing() {
+            Standing::Up(speaker) => speaker,
+            // The monitor marks the router as soon as it knows.
+            Standing::Connecting => return Ended::Rest,
+            Standing::Down(error) => {
+                let report = of_silence(&view, &Silence::from(&error));
+                return self.report(report, Ended::Rest).await;
+            }
+        };
+        let observed = match speaker.observe(minor(&view)).await {
+            Ok(observed) => observed,
+            Err(error) => return self.blind(&view, &error).await,
+        };
+        let (view, decision) = match think(view, observed).await {
+            Ok(thought) => thought,
+            Err(trouble) => return Ended::Trouble(trouble),
+        };
+        match self.act(&view, &decision, &*speaker, stop).await {
+            Ok(fates) => {
+                let ended = ended(&fates);
+                self.report(of_plan(&view, &decision, &fates), ended).await
+            }
+            Err(ended) => ended,
+        }
+    }
+
+    /// The observation failed: nothing is concluded, nothing is sent.
+    async fn blind(&self, view: &RouterView, error: &Error) -> Ended {
+        self.doubt(error);
+        let ended = Ended::Trouble(error.to_string());
+        self.report(of_silence(view, &Silence::from(error)), ended)
+            .await
+    }
+
+    /// Commits the intents and sends the steps, unless somebody holds us back.
+    async fn act(
+        &self,
+        view: &RouterView,
+        decision: &Decision,
+        speaker: &dyn Speaker,
+        stop: &CancellationToken,
+    ) -> Result<Vec<Fate>, Ended> {
+        let plan = &decision.plan;
+        for note in &plan.notes {
+            tracing::debug!(router = %self.router, note, "noticed");
+        }
+        if stop.is_cancelled() {
+            return Err(Ended::Rest);
+        }
+        if let Some(why) = self.hold() {
+            let report = of_hold(view, decision, &why);
+            return Err(self.report(report, Ended::Rest).await);
+        }
+        if !plan.intents.is_empty() {
+            self.catalog
+                .intents(&self.router, plan.intents.clone())
+                .await
+                .map_err(|error| Ended::Trouble(error.to_string()))?;
+        }
+        let brake = || match stop.is_cancelled() {
+            true => Some("the server is stopping".to_owned()),
+            false => self.hold(),
+        };
+        let fates = execute(speaker, name(view), &plan.steps, &brake).await;
+        for fate in &fates {
+            if let Fate::Failed(error) = fate {
+                self.doubt(error);
+            }
+        }
+        Ok(fates)
+    }
+
+    /// The operator's word that this router must not be touched now.
+    fn hold(&self) -> Option<String> {
+        let holds = self.catalog.holds();
+        [Scope::Router(self.router.clone()), Scope::All]
+            .iter()
+            .find_map(|scope| holds.get(scope))
+            .map(|hold| format!("on hold since {}: {}", hold.since, hold.why))
+    }
+
+    fn doubt(&self, error: &Error) {
+        if matches!(error, Error::Unreachable(_)) {
+            self.link.doubt();
+        }
+    }
+
+    async fn report(&self, report: Report, ended: Ended) -> Ended {
+        match self.catalog.report(report).await {
+            Ok(()) => ended,
+            Err(error) => Ended::Trouble(error.to_string()),
+        }
+    }
+}
+
+fn ended(fates: &[Fate]) -> Ended {
+    let failed = || {
+        fates.iter().filter_map(|fate| match fate {
+            Fate::Failed(error) => Some(error),
+            Fate::Done | Fate::Held(_) => None,
+        })
+    };
+    if let Some(error) = failed().find(|error| !matches!(error, Error::Refused(_))) {
+        Ended::Trouble(error.to_string())
+    } else if failed().next().is_none() && fates.iter().any(|fate| matches!(fate, Fate::Done)) {
+        Ended::Wrote
+    } else {
+        // What was refused is tried again when something changes.
+        Ended::Rest
+    }
+}
+
+/// Plans away from the threads that serve: ten thousand neighbors take a while.
+async fn think(view: RouterView, observed: Observed) -> Result<(RouterView, Decision), String> {
+    tokio::task::spawn_blocking(move || {
+        let decision = decide(&view, &observed);
+        (view, decision)
+    })
+    .await
+    .map_err(|error| format!("planning failed, which is a bug: {error}"))
+}
+
+/// The declared minor version, e.g. 8 of `4.8`.
+pub(super) fn minor(view: &RouterView) -> Option<u16> {
+    view.gobgp_version
+        .as_deref()?
+        .split('.')
+        .nth(1)?
+        .parse()
+        .ok()
+}
+
+/// What people call the router.
+fn name(view: &RouterView) -> &str {
+    view.inputs
+        .router
+        .as_ref()
+        .and_then(|row| row.text("host_name"))
+        .unwrap_or(&view.router)
+}
+
+fn roster(view: &RouterView) -> Roster {
+    view.inputs
+        .neighbors
+        .iter()
+        .filter_map(|row| Some((address(row)?, (row.reference(), row.version))))
+        .collect()
+}

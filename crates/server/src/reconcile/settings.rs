@@ -1,0 +1,56 @@
+//! How often, how long, how patient. One place, so that a simulation can
+//! choose other values and own the randomness.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The reconciler's and the monitor's times. All are upper bounds; jitter
+/// shortens them, so that routers don't move in step.
+#[derive(Clone)]
+pub struct Settings {
+    /// Between two passes over a router to which nothing happens.
+    pub period: Duration,
+    /// The first wait after a pass that has to be repeated.
+    pub retry_floor: Duration,
+    /// The longest such wait.
+    pub retry_ceiling: Duration,
+    /// Between two heartbeats that are answered.
+    pub heartbeat: Duration,
+    /// How long a heartbeat or a connection attempt may take.
+    pub deadline: Duration,
+    /// Between two attempts to reach a router that is lost.
+    pub probe: Duration,
+    /// A number from 0 to 1, another one each time.
+    pub jitter: Arc<dyn Fn() -> f64 + Send + Sync>,
+}
+
+impl Settings {
+    /// What a WAN needs, with this source of jitter.
+    pub fn new(jitter: Arc<dyn Fn() -> f64 + Send + Sync>) -> Self {
+        Self {
+            period: Duration::from_secs(30),
+            retry_floor: Duration::from_millis(200),
+            retry_ceiling: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(3),
+            deadline: Duration::from_secs(3),
+            probe: Duration::from_secs(1),
+            jitter,
+        }
+    }
+
+    /// At most `whole`, at least three quarters of it.
+    pub(crate) fn jittered(&self, whole: Duration) -> Duration {
+        whole.mul_f64(0.75 + 0.25 * (self.jitter)().clamp(0.0, 1.0))
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("period", &self.period)
+            .field("heartbeat", &self.heartbeat)
+            .field("deadline", &self.deadline)
+            .field("probe", &self.probe)
+            .finish_non_exhaustive()
+    }
+}

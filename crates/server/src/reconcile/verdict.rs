@@ -1,0 +1,237 @@
+//! What a pass has to tell: from the plan and what became of its steps to a
+//! word for every row, the records that are settled and the rows that the
+//! router has let go of. Pure.
+
+use super::decide::{Decision, address, declared, refused};
+use super::execute::{Fate, title};
+use crate::catalog::{Report, RouterView};
+use crate::speaker::Error;
+use sdwan_model::plan::{OwnedKey, OwnedKind, OwnedRecord, OwnedWrite, Plan, Stage, Verdict};
+use sdwan_model::resource::{ResourceRef, Row};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+type Records = BTreeMap<OwnedKey, OwnedRecord>;
+
+/// The report of a pass that got as far as a plan; `fates` are parallel to
+/// its steps.
+pub(super) fn of_plan(view: &RouterView, decision: &Decision, fates: &[Fate]) -> Report {
+    let plan = &decision.plan;
+    let verdicts = plan
+        .verdicts
+        .iter()
+        .map(|(row, verdict)| {
+            let verdict = match verdict {
+                Verdict::Applied { version } => outcome(row, *version, plan, fates),
+                other => other.clone(),
+            };
+            (row.clone(), verdict)
+        })
+        .collect();
+    let owned: Vec<OwnedWrite> = plan
+        .steps
+        .iter()
+        .zip(fates)
+        .filter(|(_, fate)| matches!(fate, Fate::Done))
+        .flat_map(|(step, _)| step.settles.iter().cloned())
+        .collect();
+    let mut records = view.owned.clone();
+    for write in plan.intents.iter().chain(&owned) {
+        write_record(&mut records, write);
+    }
+    let settled = Settled {
+        neighbors: decision
+            .desired
+            .iter()
+            .flat_map(|config| config.neighbors.keys().copied())
+            .collect(),
+        policies: policies_in_step(view, plan, fates),
+    };
+    Report {
+        router: view.router.clone(),
+        at: view.revision,
+        verdicts,
+        owned,
+        released: released(view, &records, &settled),
+    }
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// Time, or the operator's next change, will tell.
+    Waiting(String),
+    /// Somebody has to do something about the daemon.
+    Broken(String),
+}
+
+impl From<&Error> for Silence {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::Unreachable(reason) | Error::Incomplete(reason) => Self::Waiting(reason.clone()),
+            Error::Refused(reason) | Error::NeedsRestart(reason) => Self::Broken(reason.clone()),
+        }
+    }
+}
+
+/// The report of a pass that could not look at the router: what is not
+/// applied yet waits, what was never sent is let go.
+pub(super) fn of_silence(view: &RouterView, why: &Silence) -> Report {
+    let (Silence::Waiting(reason) | Silence::Broken(reason)) = why;
+    let mut verdicts = refused(view);
+    for row in declared(view) {
+        let name = row.reference();
+        let version = row.version;
+        let reason = reason.clone();
+        let state = view.states.get(&name);
+        let open = state.is_none_or(|state| state.applied < version);
+        // A reason that an operator can act on is not hidden by an outage.
+        let failed = state.is_some_and(|state| state.version == version && state.state == FAILED);
+        let verdict = if matches!(why, Silence::Broken(_)) && row.kind == "router" {
+            Verdict::Failed { version, reason }
+        } else if open && !failed {
+            Verdict::Waiting { version, reason }
+        } else {
+            continue;
+        };
+        verdicts.entry(name).or_insert(verdict);
+    }
+    Report {
+        router: view.router.clone(),
+        at: view.revision,
+        verdicts,
+        owned: Vec::new(),
+        released: released(view, &view.owned, &Settled::default()),
+    }
+}
+
+/// The report of a pass that may look but not touch: what is not applied yet
+/// says so.
+pub(super) fn of_hold(view: &RouterView, decision: &Decision, why: &str) -> Report {
+    let applied = |row: &ResourceRef, version| {
+        view.states
+            .get(row)
+            .is_some_and(|state| state.applied >= version)
+    };
+    let verdicts = decision
+        .plan
+        .verdicts
+        .iter()
+        .filter_map(|(row, verdict)| match *verdict {
+            Verdict::Applied { version } if applied(row, version) => None,
+            Verdict::Applied { version } => Some((
+                row.clone(),
+                Verdict::Waiting {
+                    version,
+                    reason: why.to_owned(),
+                },
+            )),
+            _ => Some((row.clone(), verdict.clone())),
+        })
+        .collect();
+    Report {
+        router: view.router.clone(),
+        at: view.revision,
+        verdicts,
+        ..Report::default()
+    }
+}
+
+/// [`sdwan_model::status::State::state`] of a row that can't be applied.
+const FAILED: &str = "FAILED";
+
+/// A row that is applied once its steps are: are they?
+fn outcome(row: &ResourceRef, version: u64, plan: &Plan, fates: &[Fate]) -> Verdict {
+    let mut permanent = false;
+    let mut reasons = BTreeSet::new();
+    for (step, fate) in plan.steps.iter().zip(fates) {
+        if !step.resources.contains(row) {
+            continue;
+        }
+        match fate {
+            Fate::Done => {}
+            Fate::Held(reason) => {
+                reasons.insert(reason.clone());
+            }
+            Fate::Failed(error) => {
+                permanent |= matches!(error, Error::Refused(_) | Error::NeedsRestart(_));
+                reasons.insert(format!("{}: {error}", title(&step.op)));
+            }
+        }
+    }
+    let reason = reasons.into_iter().collect::<Vec<_>>().join("; ");
+    match (reason.is_empty(), permanent) {
+        (true, _) => Verdict::Applied { version },
+        (false, true) => Verdict::Failed { version, reason },
+        (false, false) => Verdict::Waiting { version, reason },
+    }
+}
+
+fn write_record(records: &mut Records, write: &OwnedWrite) {
+    match write {
+        OwnedWrite::Put(key, record) => {
+            records.insert(key.clone(), record.clone());
+        }
+        OwnedWrite::Remove(key) => {
+            records.remove(key);
+        }
+        OwnedWrite::Done(key, effect) => {
+            if let Some(record) = records.get_mut(key) {
+                record.owed.remove(effect);
+            }
+        }
+    }
+}
+
+/// What is known of the router at the end of a pass, beside the records.
+#[derive(Debug, Default)]
+struct Settled {
+    /// Addresses that another row declares now.
+    neighbors: BTreeSet<IpAddr>,
+    /// The daemon's policies are what the remaining rows declare.
+    policies: bool,
+}
+
+fn policies_in_step(view: &RouterView, plan: &Plan, fates: &[Fate]) -> bool {
+    let applied = |row: &Row| {
+        matches!(
+            plan.verdicts.get(&row.reference()),
+            Some(Verdict::Applied { .. })
+        )
+    };
+    let undone = plan.steps.iter().zip(fates).any(|(step, fate)| {
+        matches!(step.stage, Stage::Policies | Stage::Assign | Stage::Sweep)
+            && !matches!(fate, Fate::Done)
+    });
+    view.inputs.router.as_ref().is_none_or(applied) && !undone
+}
+
+/// The rows of `/deleting` of which nothing is left on the router. A record
+/// is written before the first call: where there is none, nothing was sent.
+fn released(view: &RouterView, records: &Records, settled: &Settled) -> Vec<ResourceRef> {
+    let gone = |kind, name: String| !records.contains_key(&OwnedKey { kind, name });
+    let let_go = |row: &&Row| match row.kind.as_str() {
+        "neighbor" => address(row).is_none_or(|address| {
+            settled.neighbors.contains(&address) || gone(OwnedKind::Peer, address.to_string())
+        }),
+        "policyinfo" => {
+            let part = |property| row.text(property).unwrap_or_default();
+            let policy = format!("{}/{}", part("policy_name"), part("apply_direction"));
+            let set = format!("{policy}/{}", part("statement_name"));
+            settled.policies || gone(OwnedKind::Policy, policy) && gone(OwnedKind::NeighborSet, set)
+        }
+        _ => true,
+    };
+    let (routers, rows): (Vec<&Row>, Vec<&Row>) =
+        view.deleting.iter().partition(|row| row.kind == "router");
+    let mut released: Vec<ResourceRef> = rows
+        .iter()
+        .copied()
+        .filter(let_go)
+        .map(Row::reference)
+        .collect();
+    if records.is_empty() && released.len() == rows.len() {
+        released.extend(routers.into_iter().map(Row::reference));
+    }
+    released
+}

@@ -1,0 +1,86 @@
+//! One router's loop: a pass whenever one is due, never two at once, and the
+//! choice of when the next is due without anybody asking.
+
+use super::backoff::Backoff;
+use super::pass::{Ended, Ground};
+use super::settings::Settings;
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+/// See the module.
+pub(super) struct Worker {
+    ground: Ground,
+    settings: Settings,
+    backoff: Backoff,
+    /// When this loop itself asked for the next pass.
+    own: Option<Instant>,
+    /// What was last complained about: said once, not every time.
+    trouble: Option<String>,
+}
+
+impl Worker {
+    pub(super) fn new(ground: Ground, settings: Settings) -> Self {
+        let backoff = Backoff::new(settings.retry_floor, settings.retry_ceiling);
+        Self {
+            ground,
+            settings,
+            backoff,
+            own: None,
+            trouble: None,
+        }
+    }
+
+    /// Until `stop`, or until there is no such router any more.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        self.ground.wake.mark(Duration::ZERO);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = self.ground.wake.due() => {}
+            }
+            let span = tracing::info_span!("pass", router = %self.ground.router);
+            let ended = self.ground.pass(&stop).instrument(span).await;
+            let Some(wait) = self.next(ended) else {
+                return;
+            };
+            self.own = Some(Instant::now() + wait);
+            self.ground.wake.mark(wait);
+        }
+    }
+
+    /// How long until this loop asks again; `None` ends it.
+    fn next(&mut self, ended: Ended) -> Option<Duration> {
+        // A pass that somebody else asked for starts the patience anew.
+        if self.own.is_none_or(|own| Instant::now() < own) {
+            self.backoff.reset();
+        }
+        let trouble = match &ended {
+            Ended::Gone => return None,
+            Ended::Rest | Ended::Wrote => None,
+            Ended::Trouble(trouble) => Some(trouble.clone()),
+        };
+        self.complain(trouble);
+        Some(match ended {
+            Ended::Wrote | Ended::Trouble(_) => self.backoff.next((self.settings.jitter)()),
+            Ended::Gone | Ended::Rest => {
+                self.backoff.reset();
+                self.settings.jittered(self.settings.period)
+            }
+        })
+    }
+
+    fn complain(&mut self, trouble: Option<String>) {
+        if trouble == self.trouble {
+            return;
+        }
+        let router = &self.ground.router;
+        match &trouble {
+            Some(error) => tracing::warn!(%router, %error, "the pass will be tried again"),
+            None => tracing::info!(%router, "passes succeed again"),
+        }
+        self.trouble = trouble;
+    }
+}
