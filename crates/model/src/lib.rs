@@ -19,3 +19,5 @@ pub mod rules;
 pub mod schema;
 pub mod status;
 pub mod validate;
+
+mod value;

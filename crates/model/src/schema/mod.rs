@@ -2,11 +2,28 @@
 //! source of REST paths, validation, CLI flags, tables, OpenAPI and storage.
 //!
 //! `schemas/*.yaml` are embedded; an operator's own files are added to them.
+//! [`declaration`] reads one entry of a file, [`merge`] resolves `extends`
+//! and additions to built-in kinds, [`resolve`] makes kinds of the result and
+//! judges what they say of each other, [`keys`] is the vocabulary.
+
+mod check;
+mod declaration;
+mod keys;
+mod load;
+mod merge;
+mod property;
+mod resolve;
+
+pub(crate) use check::Check;
 
 use crate::document;
+use crate::document::Document;
 use indexmap::IndexMap;
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+
+/// What stands in answers where a secret is set.
+pub const MASK: &str = "********";
 
 /// Every kind, by id, in order of declaration; abstract ones are resolved away.
 #[derive(Clone, Debug, Default)]
@@ -15,7 +32,7 @@ pub struct Schemas {
 }
 
 /// One kind of resource.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Kind {
     /// E.g. `router`.
     pub id: String,
@@ -27,18 +44,21 @@ pub struct Kind {
     pub title: String,
     /// For people.
     pub description: String,
-    /// URL prefix, e.g. `/v2.0`.
+    /// URL prefix, e.g. `/v2.0`; empty for kinds at the top.
     pub prefix: String,
+    /// Gohan's grouping of kinds; shown, without effect.
+    pub namespace: Option<String>,
     /// The parent's kind; adds the property `PARENT_id` and nested URLs.
     pub parent: Option<String>,
     /// Deleting the parent deletes this.
     pub on_parent_delete_cascade: bool,
-    /// Properties in display order (`propertiesOrder`, then as written);
-    /// `id` first where it is declared.
+    /// Properties in display order (`propertiesOrder`, then as written).
+    /// `id` is always among them.
     pub properties: IndexMap<String, Property>,
     /// Needed on create.
     pub required: Vec<String>,
-    /// Groups of properties that are unique together, by name of the group.
+    /// Groups of properties that are unique together, by the group's label:
+    /// the properties' names joined by `+`, e.g. `router_id+local_as`.
     pub unique_together: IndexMap<String, Vec<String>>,
     /// Custom actions: declared, shown, answered 501.
     pub actions: IndexMap<String, ActionSchema>,
@@ -51,7 +71,7 @@ pub struct Kind {
 }
 
 /// One property of a kind.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Property {
     /// For people.
     pub title: String,
@@ -73,7 +93,7 @@ pub struct Property {
     pub on_update: bool,
     /// No two rows share its value.
     pub unique: bool,
-    /// Its value names a row of this kind.
+    /// Its value names a row of another kind, or of this one.
     pub relation: Option<Relation>,
     /// In default lists.
     pub view: bool,
@@ -84,8 +104,10 @@ pub struct Property {
     pub secret: bool,
     /// Filled in from status, never stored in the row (`status`, ...).
     pub computed: bool,
-    /// The property's JSON Schema as written, for validation and OpenAPI.
+    /// The property's JSON Schema as written, for OpenAPI and clients.
     pub source: Value,
+    /// `source`, compiled once.
+    pub(crate) check: Check,
 }
 
 /// A property whose value names another row.
@@ -107,16 +129,47 @@ pub struct Relation {
 pub struct ActionSchema {
     /// Below the resource's URL, e.g. `/:id/reboot`.
     pub path: String,
-    /// HTTP method.
+    /// HTTP method in upper case.
     pub method: String,
     /// JSON Schema of the input, or null.
     pub input: Value,
+    /// JSON Schema of the output, or null.
+    pub output: Value,
+}
+
+/// The embedded files, in order of declaration.
+const BUILTIN: [(&str, &str); 3] = [
+    (
+        "schemas/router.yaml",
+        include_str!("../../../../schemas/router.yaml"),
+    ),
+    (
+        "schemas/neighbor.yaml",
+        include_str!("../../../../schemas/neighbor.yaml"),
+    ),
+    (
+        "schemas/policyinfo.yaml",
+        include_str!("../../../../schemas/policyinfo.yaml"),
+    ),
+];
+
+static BUILTIN_SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
+    #[expect(
+        clippy::expect_used,
+        reason = "the files are part of the program and a test loads them"
+    )]
+    load::load(&[]).expect("the embedded schemas are right")
+});
+
+fn builtin_documents() -> Result<Vec<Document>, document::Error> {
+    let parse = |(name, text): &(&str, &str)| Document::parse(name, text);
+    BUILTIN.iter().map(parse).collect()
 }
 
 impl Schemas {
     /// The built-in kinds alone.
     pub fn builtin() -> Self {
-        todo!("schema")
+        BUILTIN_SCHEMAS.clone()
     }
 
     /// The built-in kinds and the operator's own files on top. A file that
@@ -125,8 +178,8 @@ impl Schemas {
     /// # Errors
     /// Every problem of every file at once, each with its place and, for an
     /// unknown key, the nearest known one.
-    pub fn load(_files: &[document::Document]) -> Result<Self, Vec<document::Error>> {
-        todo!("schema")
+    pub fn load(files: &[Document]) -> Result<Self, Vec<document::Error>> {
+        load::load(files)
     }
 
     /// A kind by its id.
@@ -143,4 +196,54 @@ impl Schemas {
     pub fn by_plural(&self, plural: &str) -> Option<&Arc<Kind>> {
         self.kinds.values().find(|k| k.plural == plural)
     }
+
+    /// The kinds whose parent is `kind`.
+    pub fn children<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Arc<Kind>> {
+        let is_child = move |k: &&Arc<Kind>| k.parent.as_deref() == Some(kind);
+        self.kinds.values().filter(is_child)
+    }
 }
+
+impl Kind {
+    /// Where its rows are listed, e.g. `/v2.0/routers`.
+    pub fn url(&self) -> String {
+        format!("{}/{}", self.prefix, self.plural)
+    }
+
+    /// The property that names the parent's row, e.g. `network_id`.
+    pub fn parent_property(&self) -> Option<String> {
+        self.parent.as_deref().map(parent_property)
+    }
+
+    /// A worker reports on it, so that its rows have a status.
+    pub fn has_status(&self) -> bool {
+        self.properties.get("status").is_some_and(|p| p.computed)
+    }
+
+    /// Its rows are BGP sessions: UP and DOWN rather than ACTIVE.
+    pub fn has_session(&self) -> bool {
+        self.properties
+            .get("session_state")
+            .is_some_and(|p| p.computed)
+    }
+
+    /// Whether a write must give this property.
+    pub fn requires(&self, property: &str) -> bool {
+        self.required.iter().any(|r| r == property)
+    }
+}
+
+impl Property {
+    /// The format's rules; `None` where it has none or only JSON Schema's own.
+    pub fn format(&self) -> Option<crate::format::Format> {
+        crate::format::Format::named(self.format.as_deref()?)
+    }
+}
+
+/// The name of the property by which a child names its parent.
+fn parent_property(parent: &str) -> String {
+    format!("{parent}_id")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,0 @@
-//! Gohan's property formats: what each accepts and its canonical text.

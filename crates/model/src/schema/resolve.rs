@@ -1,0 +1,399 @@
+//! Kinds out of merged entries, and what entries say of each other: parents,
+//! relations, names that must not collide.
+
+use super::declaration::Declaration;
+use super::property::{self, Declared};
+use super::{Kind, Property, Schemas, keys, parent_property};
+use crate::document::{Document, Error, Node};
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+type Declarations<'a> = IndexMap<String, Declaration<'a>>;
+
+/// Every kind that is not abstract.
+pub(super) fn resolve(declarations: &Declarations<'_>, errors: &mut Vec<Error>) -> Schemas {
+    let mut kinds: IndexMap<String, Arc<Kind>> = IndexMap::new();
+    for declaration in declarations.values().filter(|d| !d.is_abstract) {
+        judge_parent(declaration, declarations, errors);
+        let Some(kind) = kind(declaration, errors) else {
+            continue;
+        };
+        judge_routes(&kind, declaration, &kinds, errors);
+        kinds.insert(kind.id.clone(), Arc::new(kind));
+    }
+    for declaration in declarations.values().filter(|d| !d.is_abstract) {
+        if let Some(kind) = kinds.get(&declaration.id) {
+            judge_relations(kind, declaration, declarations, &kinds, errors);
+        }
+    }
+    Schemas { kinds }
+}
+
+fn kind(declaration: &Declaration<'_>, errors: &mut Vec<Error>) -> Option<Kind> {
+    let mut need = |key: &str, value: &Option<String>| {
+        if value.is_none() && declaration.node.get(key).is_none() {
+            let message = format!("the schema {:?} needs a {key}", declaration.id);
+            errors.push(declaration.node.error(message));
+        }
+        value.clone()
+    };
+    let singular = need("singular", &declaration.singular);
+    let plural = need("plural", &declaration.plural);
+    let properties = properties(declaration, errors);
+    let required = required(declaration, &properties, errors);
+    let unique_together = unique_together(declaration, &properties, errors);
+    let mut kind = Kind {
+        id: declaration.id.clone(),
+        singular: singular?,
+        plural: plural?,
+        title: declaration
+            .title
+            .clone()
+            .unwrap_or_else(|| declaration.id.clone()),
+        description: declaration.description.clone().unwrap_or_default(),
+        prefix: declaration.prefix.clone().unwrap_or_default(),
+        namespace: declaration.namespace.clone(),
+        parent: declaration.parent.clone(),
+        on_parent_delete_cascade: declaration.on_parent_delete_cascade.unwrap_or(false),
+        properties,
+        required,
+        unique_together,
+        actions: declaration.actions.clone(),
+        metadata: Value::Object(declaration.metadata.clone()),
+        builtin: declaration.builtin,
+        source: Value::Null,
+    };
+    kind.source = source(&kind);
+    Some(kind)
+}
+
+/// `id`, then `propertiesOrder`, then the rest as written; the parent's id
+/// last unless it was ordered.
+fn properties(
+    declaration: &Declaration<'_>,
+    errors: &mut Vec<Error>,
+) -> IndexMap<String, Property> {
+    let mut declared: IndexMap<String, Property> = IndexMap::new();
+    if !declaration.properties.contains_key("id") {
+        declared.extend(implied(
+            "id",
+            &json!({
+                "title": "ID",
+                "description": "Made by the server unless given",
+                "type": "string",
+                "permission": ["create"],
+            }),
+        ));
+    }
+    let written = declaration.properties.iter();
+    declared.extend(written.map(|(name, d)| (name.clone(), d.property.clone())));
+    judge_id(declaration, &declared, errors);
+    if let Some(parent) = &declaration.parent {
+        link_parent(declaration, parent, &mut declared);
+    }
+    let mut ordered = IndexMap::new();
+    let known: Vec<String> = declared.keys().cloned().collect();
+    for item in &declaration.order {
+        let name = item.text().unwrap_or_default();
+        match declared.shift_remove_entry(name) {
+            Some((name, property)) => {
+                ordered.insert(name, property);
+            }
+            None if ordered.contains_key(name) => {}
+            None => {
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                errors.push(item.unknown("property", name, &known));
+            }
+        }
+    }
+    ordered.extend(declared);
+    ordered
+}
+
+/// A property that every kind has without writing it.
+fn implied(name: &str, source: &Value) -> Option<(String, Property)> {
+    let document = Document::made(source.clone());
+    let declared = property::read(name, document.root(), true, &mut Vec::new())?;
+    Some((name.to_owned(), declared.property))
+}
+
+fn judge_id(
+    declaration: &Declaration<'_>,
+    declared: &IndexMap<String, Property>,
+    errors: &mut Vec<Error>,
+) {
+    let Some(id) = declared.get("id") else { return };
+    if id.types != ["string"] || id.nullable || !id.on_create || id.secret || id.relation.is_some()
+    {
+        let node = declaration.properties.get("id").map(|d| &d.node);
+        let message = "the property \"id\" must be a string that may be given on create";
+        errors.push(node.unwrap_or(&declaration.node).error(message));
+    }
+}
+
+/// A child names its parent in `PARENT_id`, a relation like any other.
+fn link_parent(
+    declaration: &Declaration<'_>,
+    parent: &str,
+    declared: &mut IndexMap<String, Property>,
+) {
+    let name = parent_property(parent);
+    if !declared.contains_key(&name) {
+        declared.extend(implied(
+            &name,
+            &json!({
+                "title": parent,
+                "description": "The parent's id",
+                "type": "string",
+                "relation": parent,
+                "permission": ["create"],
+            }),
+        ));
+    }
+    if let Some(property) = declared.get_mut(&name) {
+        let mut relation = property.relation.take().unwrap_or(super::Relation {
+            kind: parent.to_owned(),
+            by: "id".to_owned(),
+            joined_as: None,
+            on_delete_cascade: false,
+        });
+        relation.on_delete_cascade |= declaration.on_parent_delete_cascade.unwrap_or(false);
+        property.relation = Some(relation);
+    }
+}
+
+fn required(
+    declaration: &Declaration<'_>,
+    properties: &IndexMap<String, Property>,
+    errors: &mut Vec<Error>,
+) -> Vec<String> {
+    let mut required: Vec<String> = Vec::new();
+    let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+    for item in &declaration.required {
+        let name = item.text().unwrap_or_default();
+        match properties.get(name) {
+            None if declaration.properties.is_empty() => {}
+            None => errors.push(item.unknown("property", name, &known)),
+            Some(property) if !property.on_create => errors.push(item.error(format!(
+                "{name:?} can't be required: its permission does not let it be given on create"
+            ))),
+            Some(_) if required.iter().any(|r| r == name) => {}
+            Some(_) => required.push(name.to_owned()),
+        }
+    }
+    let parent = declaration.parent.as_deref().map(parent_property);
+    required.extend(parent.filter(|p| !required.contains(p)));
+    required
+}
+
+fn unique_together(
+    declaration: &Declaration<'_>,
+    properties: &IndexMap<String, Property>,
+    errors: &mut Vec<Error>,
+) -> IndexMap<String, Vec<String>> {
+    let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+    let mut groups = IndexMap::new();
+    for columns in &declaration.unique {
+        let mut names = Vec::new();
+        for column in columns {
+            let name = column.text().unwrap_or_default();
+            match properties.get(name) {
+                None => errors.push(column.unknown("property", name, &known)),
+                Some(p) if p.computed || p.secret => {
+                    errors.push(column.error(format!(
+                        "{name:?} is not kept in the row: it can't be indexed"
+                    )));
+                }
+                Some(_) => names.push(name.to_owned()),
+            }
+        }
+        groups.insert(names.join("+"), names);
+    }
+    groups
+}
+
+fn judge_parent(
+    declaration: &Declaration<'_>,
+    declarations: &Declarations<'_>,
+    errors: &mut Vec<Error>,
+) {
+    let mut path = vec![declaration.id.as_str()];
+    let mut at = declaration;
+    while let Some(parent) = &at.parent {
+        let place = || member(&declaration.node, "parent");
+        match declarations.get(parent) {
+            None if path.len() == 1 => {
+                let known: Vec<&str> = declarations.keys().map(String::as_str).collect();
+                errors.push(place().unknown("schema", parent, &known));
+                return;
+            }
+            None => return,
+            Some(next) if next.is_abstract => {
+                errors.push(
+                    place().error(format!("the parent {parent:?} is abstract: it has no rows")),
+                );
+                return;
+            }
+            Some(_) if path.contains(&parent.as_str()) => {
+                let message = format!("parents go in a circle: {} -> {parent}", path.join(" -> "));
+                errors.push(place().error(message));
+                return;
+            }
+            Some(next) => {
+                path.push(parent);
+                at = next;
+            }
+        }
+    }
+}
+
+/// The member's place, or the object's where it has none.
+fn member<'a>(node: &Node<'a>, key: &str) -> Node<'a> {
+    node.get(key).unwrap_or_else(|| node.clone())
+}
+
+fn judge_routes(
+    kind: &Kind,
+    declaration: &Declaration<'_>,
+    kinds: &IndexMap<String, Arc<Kind>>,
+    errors: &mut Vec<Error>,
+) {
+    let plural = member(&declaration.node, "plural");
+    if let Some(other) = kinds.values().find(|k| k.plural == kind.plural) {
+        let message = format!(
+            "the plural {:?} is taken by the schema {:?}",
+            kind.plural, other.id
+        );
+        errors.push(plural.error(message));
+    }
+    if keys::RESERVED_URLS.contains(&(kind.prefix.as_str(), kind.plural.as_str()))
+        || kind.prefix == "/gohan"
+        || kind.prefix.starts_with("/gohan/")
+    {
+        errors.push(plural.error(format!("{} is a path of the server's own", kind.url())));
+    }
+    // Another kind's list would answer at the path of this one's rows.
+    for other in kinds.values() {
+        for (outer, inner) in [(kind, other.as_ref()), (other.as_ref(), kind)] {
+            if inner.prefix == outer.url() || inner.prefix.starts_with(&format!("{}/", outer.url()))
+            {
+                let message = format!(
+                    "{} lies under {} of the schema {:?}",
+                    inner.url(),
+                    outer.url(),
+                    outer.id
+                );
+                errors.push(member(&declaration.node, "prefix").error(message));
+            }
+        }
+    }
+}
+
+fn judge_relations(
+    kind: &Kind,
+    declaration: &Declaration<'_>,
+    declarations: &Declarations<'_>,
+    kinds: &IndexMap<String, Arc<Kind>>,
+    errors: &mut Vec<Error>,
+) {
+    let mut joined: Vec<&str> = Vec::new();
+    for (name, property) in &kind.properties {
+        let Some(relation) = &property.relation else {
+            continue;
+        };
+        let Some(Declared { node, .. }) = declaration.properties.get(name) else {
+            continue;
+        };
+        match (kinds.get(&relation.kind), declarations.get(&relation.kind)) {
+            (Some(target), _) => judge_column(name, property, target, node, errors),
+            (None, Some(other)) if other.is_abstract => errors.push(
+                member(node, "relation")
+                    .error(format!("{:?} is abstract: it has no rows", relation.kind)),
+            ),
+            // It is declared, and what is wrong with it is told there.
+            (None, Some(_)) => {}
+            (None, None) => {
+                let known: Vec<&str> = declarations.keys().map(String::as_str).collect();
+                errors.push(member(node, "relation").unknown("schema", &relation.kind, &known));
+            }
+        }
+        if let Some(join) = relation.joined_as.as_deref() {
+            if kind.properties.contains_key(join) || joined.contains(&join) {
+                errors.push(
+                    member(node, "relation_property")
+                        .error(format!("the name {join:?} is taken by another property")),
+                );
+            }
+            joined.push(join);
+        }
+    }
+}
+
+/// A relation must name one row: by id, or by a property that is unique.
+fn judge_column(
+    name: &str,
+    property: &Property,
+    target: &Kind,
+    node: &Node<'_>,
+    errors: &mut Vec<Error>,
+) {
+    let by = property.relation.as_ref().map_or("id", |r| r.by.as_str());
+    let Some(column) = target.properties.get(by) else {
+        let known: Vec<&str> = target.properties.keys().map(String::as_str).collect();
+        errors.push(member(node, "relation_column").unknown("property", by, &known));
+        return;
+    };
+    if by != "id" && !column.unique {
+        errors.push(member(node, "relation_column").error(format!(
+            "{by:?} of the schema {:?} is not unique: it can't name a row",
+            target.id
+        )));
+    }
+    if column.types != property.types {
+        errors.push(member(node, "type").error(format!(
+            "{name:?} must have the type of {by:?} of the schema {:?}: {}",
+            target.id,
+            column.types.join(", ")
+        )));
+    }
+}
+
+/// The form in which Gohan's API shows a schema.
+fn source(kind: &Kind) -> Value {
+    let properties: serde_json::Map<String, Value> = kind
+        .properties
+        .iter()
+        .map(|(name, p)| (name.clone(), p.source.clone()))
+        .collect();
+    let order: Vec<&String> = kind.properties.keys().collect();
+    let actions: serde_json::Map<String, Value> = kind
+        .actions
+        .iter()
+        .map(|(name, a)| {
+            let shown =
+                json!({"path": a.path, "method": a.method, "input": a.input, "output": a.output});
+            (name.clone(), shown)
+        })
+        .collect();
+    json!({
+        "id": kind.id,
+        "singular": kind.singular,
+        "plural": kind.plural,
+        "title": kind.title,
+        "description": kind.description,
+        "prefix": kind.prefix,
+        "url": kind.url(),
+        "namespace": kind.namespace.as_deref().unwrap_or_default(),
+        "parent": kind.parent.as_deref().unwrap_or_default(),
+        "on_parent_delete_cascade": kind.on_parent_delete_cascade,
+        "metadata": kind.metadata,
+        "actions": actions,
+        "schema": {
+            "type": "object",
+            "properties": properties,
+            "propertiesOrder": order,
+            "required": kind.required,
+        },
+    })
+}
