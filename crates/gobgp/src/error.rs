@@ -105,7 +105,11 @@ pub enum Error {
 }
 
 /// Parts of gobgpd's texts, measured on 3.10, 3.36 and 4.8.
-const EXISTS: &[&str] = &["can't overwrite the existing", "already exists", "already defined"];
+const EXISTS: &[&str] = &[
+    "can't overwrite the existing",
+    "already exists",
+    "already defined",
+];
 const NOT_FOUND: &[&str] = &[
     "can't delete a peer configuration for",
     "doesn't exist",
@@ -123,15 +127,18 @@ impl Error {
         let message = text.to_owned();
         match status.code() {
             // A status with a source was made here, not by gobgpd.
-            _ if status.source().is_some() => {
-                Self::Unreachable { address: address.to_owned(), reason: reason(status) }
-            }
-            Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded => {
-                Self::Unreachable { address: address.to_owned(), reason: message }
-            }
-            Code::Unimplemented => {
-                Self::NotGobgp { address: address.to_owned(), reason: message }
-            }
+            _ if status.source().is_some() => Self::Unreachable {
+                address: address.to_owned(),
+                reason: reason(status),
+            },
+            Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded => Self::Unreachable {
+                address: address.to_owned(),
+                reason: message,
+            },
+            Code::Unimplemented => Self::NotGobgp {
+                address: address.to_owned(),
+                reason: message,
+            },
             Code::Internal | Code::OutOfRange | Code::DataLoss => Self::Malformed { call, message },
             _ if says(NOT_STARTED) => Self::NotStarted { call },
             _ if says(STOPPED) => Self::Stopped { call },
@@ -143,11 +150,17 @@ impl Error {
     }
 
     pub(crate) fn malformed(rpc: Rpc, error: &dyn std::error::Error) -> Self {
-        Self::Malformed { call: rpc.name, message: error.to_string() }
+        Self::Malformed {
+            call: rpc.name,
+            message: error.to_string(),
+        }
     }
 
     pub(crate) fn invalid(rpc: Rpc, reason: &str) -> Self {
-        Self::Invalid { call: rpc.name, reason: reason.to_owned() }
+        Self::Invalid {
+            call: rpc.name,
+            reason: reason.to_owned(),
+        }
     }
 
     /// Whether the same call may succeed later with nothing changed.

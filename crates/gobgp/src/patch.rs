@@ -31,7 +31,9 @@ pub(crate) fn merge(listed: &Peer, settings: &PeerSettings) -> Option<Bytes> {
         None => merged.put(listed_bytes),
         Some(wanted) => {
             let kept = put_with_families(&mut merged, listed_bytes, wanted)?;
-            let new = wanted.iter().filter(|settings| !kept.contains(&settings.family));
+            let new = wanted
+                .iter()
+                .filter(|settings| !kept.contains(&settings.family));
             patch.afi_safis = new.map(AfiSafiSettings::to_wire).collect();
         }
     }
@@ -69,7 +71,11 @@ fn put_with_families(
 /// The outer `None`: not a message. The inner: not a family's numbers.
 fn family_of(afi_safi: Bytes) -> Option<Option<Family>> {
     let config = wire::AfiSafi::decode(afi_safi).ok()?.config;
-    Some(config.and_then(|config| config.family).and_then(|family| Family::from_wire(&family)))
+    Some(
+        config
+            .and_then(|config| config.family)
+            .and_then(|family| Family::from_wire(&family)),
+    )
 }
 
 /// A field as it stands on the wire.

@@ -33,6 +33,8 @@ impl fmt::Debug for UpdatePeerRequest {
 
 impl fmt::Debug for watch_event_response::PeerEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PeerEvent").field("type", &self.r#type).finish_non_exhaustive()
+        f.debug_struct("PeerEvent")
+            .field("type", &self.r#type)
+            .finish_non_exhaustive()
     }
 }

@@ -47,11 +47,16 @@ impl FromStr for Address {
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) if !text.ends_with(']') => {
                 let port = port.parse().ok().filter(|port| *port > 0);
-                (host, port.ok_or_else(|| wrong("the port is no number from 1 to 65535"))?)
+                (
+                    host,
+                    port.ok_or_else(|| wrong("the port is no number from 1 to 65535"))?,
+                )
             }
             _ => (text, DEFAULT_PORT),
         };
-        let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let bracketed = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
         let valid = match bracketed {
             Some(address) => address.parse::<Ipv6Addr>().is_ok(),
             None => !host.is_empty() && host.chars().all(is_host_char),
@@ -125,7 +130,9 @@ mod tests {
             let address: Address = text.parse().unwrap();
             assert_eq!(address.to_string(), expected, "{text}");
         }
-        for text in ["", ":1", "a:0", "a:65536", "a:b", "unix:", "a b", "a/b", "[::1", "u@h", "[x]:1"] {
+        for text in [
+            "", ":1", "a:0", "a:65536", "a:b", "unix:", "a b", "a/b", "[::1", "u@h", "[x]:1",
+        ] {
             let error = text.parse::<Address>().unwrap_err();
             assert!(matches!(error, Error::Address { .. }), "{text}: {error}");
         }

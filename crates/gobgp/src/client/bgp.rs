@@ -24,7 +24,11 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn start_bgp(&self, global: &Global) -> Result<(), Error> {
-        let request = wire::StartBgpRequest { global: Some(global.to_wire()) };
-        self.unary::<_, wire::Empty>(rpc!("StartBgp"), request).await.map(drop)
+        let request = wire::StartBgpRequest {
+            global: Some(global.to_wire()),
+        };
+        self.unary::<_, wire::Empty>(rpc!("StartBgp"), request)
+            .await
+            .map(drop)
     }
 }

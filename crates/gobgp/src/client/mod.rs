@@ -10,6 +10,7 @@
 mod address;
 mod bgp;
 mod peers;
+mod policies;
 
 pub use peers::PeerFilter;
 
@@ -111,10 +112,13 @@ impl Client {
     {
         let call = async {
             let (mut grpc, path) = self.ready(rpc).await?;
-            grpc.unary(Request::new(request), path, ProstCodec::<Q, R>::default()).await
+            grpc.unary(Request::new(request), path, ProstCodec::<Q, R>::default())
+                .await
         };
         let limit = self.shared.timeouts.call;
-        self.within(rpc, limit, call).await.map(Response::into_inner)
+        self.within(rpc, limit, call)
+            .await
+            .map(Response::into_inner)
     }
 
     /// A call whose answer is a list of rows.
@@ -136,7 +140,8 @@ impl Client {
         Q: Message + 'static,
         R: Message + Default + 'static,
     {
-        self.within(rpc, self.shared.timeouts.call, self.open(rpc, request)).await
+        self.within(rpc, self.shared.timeouts.call, self.open(rpc, request))
+            .await
     }
 
     async fn open<Q, R>(&self, rpc: Rpc, request: Q) -> Result<Streaming<R>, Status>
@@ -146,12 +151,16 @@ impl Client {
     {
         let (mut grpc, path) = self.ready(rpc).await?;
         let codec = ProstCodec::<Q, R>::default();
-        grpc.server_streaming(Request::new(request), path, codec).await.map(Response::into_inner)
+        grpc.server_streaming(Request::new(request), path, codec)
+            .await
+            .map(Response::into_inner)
     }
 
     async fn ready(&self, rpc: Rpc) -> Result<(Grpc<Channel>, PathAndQuery), Status> {
         let mut grpc = Grpc::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE);
-        grpc.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
+        grpc.ready()
+            .await
+            .map_err(|error| Status::from_error(Box::new(error)))?;
         Ok((grpc, rpc.path(self.api)))
     }
 

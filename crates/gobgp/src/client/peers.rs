@@ -67,7 +67,10 @@ impl Client {
         }
         let peer = patch::merge(listed, settings)
             .ok_or_else(|| Error::invalid(rpc, "the listed peer is none of gobgpd's"))?;
-        let request = wire::UpdatePeerRequest { peer, do_soft_reset_in: false };
+        let request = wire::UpdatePeerRequest {
+            peer,
+            do_soft_reset_in: false,
+        };
         let answer: wire::UpdatePeerResponse = self.unary(rpc, request).await?;
         Ok(answer.needs_soft_reset_in)
     }
@@ -78,7 +81,9 @@ impl Client {
     /// [`Error::Invalid`] for an empty address; else see [`Error`].
     pub async fn delete_peer(&self, address: &str) -> Result<(), Error> {
         let rpc = rpc!("DeletePeer");
-        let request = wire::DeletePeerRequest { address: one(rpc, address)? };
+        let request = wire::DeletePeerRequest {
+            address: one(rpc, address)?,
+        };
         self.unary::<_, wire::Empty>(rpc, request).await.map(drop)
     }
 
@@ -88,7 +93,9 @@ impl Client {
     /// [`Error::Invalid`] for an empty address; else see [`Error`].
     pub async fn enable_peer(&self, address: &str) -> Result<(), Error> {
         let rpc = rpc!("EnablePeer");
-        let request = wire::EnablePeerRequest { address: one(rpc, address)? };
+        let request = wire::EnablePeerRequest {
+            address: one(rpc, address)?,
+        };
         self.unary::<_, wire::Empty>(rpc, request).await.map(drop)
     }
 
@@ -154,7 +161,9 @@ impl Client {
         let request = wire::WatchEventRequest {
             peer: Some(wire::watch_event_request::PeerFilter {}),
         };
-        let events = self.stream::<_, wire::WatchEventResponse>(rpc, request).await?;
+        let events = self
+            .stream::<_, wire::WatchEventResponse>(rpc, request)
+            .await?;
         let client = self.clone();
         Ok(events.filter_map(move |event| {
             let event = match event {
@@ -181,7 +190,10 @@ impl Client {
 /// An address that means one peer: an empty one means all of them to gobgpd.
 fn one(rpc: crate::dialect::Rpc, address: &str) -> Result<String, Error> {
     if address.is_empty() {
-        return Err(Error::invalid(rpc, "an empty address would mean every peer"));
+        return Err(Error::invalid(
+            rpc,
+            "an empty address would mean every peer",
+        ));
     }
     Ok(address.to_owned())
 }

@@ -33,11 +33,17 @@ impl Family {
     }
 
     pub(crate) fn to_wire(self) -> wire::Family {
-        wire::Family { afi: i32::from(self.afi), safi: i32::from(self.safi) }
+        wire::Family {
+            afi: i32::from(self.afi),
+            safi: i32::from(self.safi),
+        }
     }
 
     /// `None` for numbers that no family can have.
     pub(crate) fn from_wire(family: &wire::Family) -> Option<Self> {
-        Some(Self::new(family.afi.try_into().ok()?, family.safi.try_into().ok()?))
+        Some(Self::new(
+            family.afi.try_into().ok()?,
+            family.safi.try_into().ok()?,
+        ))
     }
 }

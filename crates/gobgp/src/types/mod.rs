@@ -1,11 +1,21 @@
 //! GoBGP's objects as plain Rust values, the same for versions 3 and 4.
 //! Names and meanings are GoBGP's own.
 
+mod actions;
+mod conditions;
+mod defined_set;
 mod family;
 mod global;
 mod peer;
+mod policy;
 mod settings;
 
+pub use actions::{
+    Actions, AsPrepend, CommunityAction, CommunityActionType, MedAction, MedActionType,
+    NextHopAction, Origin,
+};
+pub use conditions::{Comparison, Conditions, Count, MatchSet, MatchType, RouteType, Validation};
+pub use defined_set::{DefinedSet, DefinedType, Prefix};
 pub use family::Family;
 pub use global::Global;
 pub use peer::{
@@ -14,6 +24,7 @@ pub use peer::{
     RemovePrivate, ResetDirection, RouteReflector, RouteServer, SessionState, Timers, Transport,
     TtlSecurity,
 };
+pub use policy::{Policy, PolicyAssignment, PolicyDirection, RouteAction, Statement};
 pub use settings::{AfiSafiSettings, GracefulRestartSettings, PeerSettings};
 
 /// An enum of the wire: named values, and the numbers that nobody named yet.

@@ -507,8 +507,12 @@ fn timers(timers: wire::Timers) -> Timers {
 
 /// A point in time; gobgpd writes the epoch itself, or a time before it, for never.
 pub(crate) fn instant(timestamp: wire::Timestamp) -> Option<SystemTime> {
-    let seconds = u64::try_from(timestamp.seconds).ok().filter(|seconds| *seconds > 0)?;
-    let nanos = u32::try_from(timestamp.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    let seconds = u64::try_from(timestamp.seconds)
+        .ok()
+        .filter(|seconds| *seconds > 0)?;
+    let nanos = u32::try_from(timestamp.nanos)
+        .ok()
+        .filter(|nanos| *nanos < 1_000_000_000)?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
 }
 
@@ -540,7 +544,10 @@ fn graceful_restart(restart: &wire::GracefulRestart) -> GracefulRestart {
 fn afi_safi(afi_safi: &wire::AfiSafi) -> Option<AfiSafi> {
     let config = afi_safi.config.as_ref()?;
     let state = afi_safi.state.unwrap_or_default();
-    let add_paths = afi_safi.add_paths.and_then(|a| a.config).unwrap_or_default();
+    let add_paths = afi_safi
+        .add_paths
+        .and_then(|a| a.config)
+        .unwrap_or_default();
     Some(AfiSafi {
         family: Family::from_wire(config.family.as_ref()?)?,
         enabled: config.enabled,
@@ -548,7 +555,10 @@ fn afi_safi(afi_safi: &wire::AfiSafi) -> Option<AfiSafi> {
             .mp_graceful_restart
             .and_then(|g| g.config)
             .is_some_and(|config| config.enabled()),
-        add_paths: AddPaths { receive: add_paths.receive(), send_max: add_paths.send_max() },
+        add_paths: AddPaths {
+            receive: add_paths.receive(),
+            send_max: add_paths.send_max(),
+        },
         prefix_limit: afi_safi
             .prefix_limits
             .map(|limit| PrefixLimit {

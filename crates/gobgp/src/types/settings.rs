@@ -103,14 +103,22 @@ pub struct AfiSafiSettings {
 impl From<Family> for AfiSafiSettings {
     /// The family and nothing more.
     fn from(family: Family) -> Self {
-        Self { family, graceful_restart: None, add_paths: None, prefix_limit: None }
+        Self {
+            family,
+            graceful_restart: None,
+            add_paths: None,
+            prefix_limit: None,
+        }
     }
 }
 
 impl PeerSettings {
     /// Enough for a peer to be added.
     pub fn new(peer_asn: u32) -> Self {
-        Self { peer_asn: Some(peer_asn), ..Self::default() }
+        Self {
+            peer_asn: Some(peer_asn),
+            ..Self::default()
+        }
     }
 
     /// The settings alone: submessages of which nothing is said are absent.
@@ -140,7 +148,10 @@ impl PeerSettings {
                 minimum_advertisement_interval: self.minimum_advertisement_interval,
                 idle_hold_time_after_reset: self.idle_hold_time_after_reset,
             })
-            .map(|config| wire::Timers { config: Some(config), state: None }),
+            .map(|config| wire::Timers {
+                config: Some(config),
+                state: None,
+            }),
             transport: said(wire::Transport {
                 local_address: self.local_address.map(|address| address.to_string()),
                 local_port: 0,
@@ -149,8 +160,16 @@ impl PeerSettings {
                 tcp_mss: self.tcp_mss.map(u32::from),
                 bind_interface: self.bind_interface.clone(),
             }),
-            graceful_restart: self.graceful_restart.as_ref().map(GracefulRestartSettings::to_wire),
-            afi_safis: self.afi_safis.iter().flatten().map(AfiSafiSettings::to_wire).collect(),
+            graceful_restart: self
+                .graceful_restart
+                .as_ref()
+                .map(GracefulRestartSettings::to_wire),
+            afi_safis: self
+                .afi_safis
+                .iter()
+                .flatten()
+                .map(AfiSafiSettings::to_wire)
+                .collect(),
             state: None,
         }
     }
@@ -158,7 +177,10 @@ impl PeerSettings {
     fn conf(&self, neighbor_address: &str) -> wire::PeerConf {
         wire::PeerConf {
             neighbor_address: neighbor_address.to_owned(),
-            auth_password: self.auth_password.as_ref().map(|p| p.expose_secret().to_owned()),
+            auth_password: self
+                .auth_password
+                .as_ref()
+                .map(|p| p.expose_secret().to_owned()),
             description: self.description.clone(),
             local_asn: self.local_asn,
             peer_asn: self.peer_asn,
@@ -191,10 +213,17 @@ impl AfiSafiSettings {
     pub(crate) fn to_wire(&self) -> wire::AfiSafi {
         let family = Some(self.family.to_wire());
         wire::AfiSafi {
-            mp_graceful_restart: self.graceful_restart.map(|enabled| wire::MpGracefulRestart {
-                config: Some(wire::MpGracefulRestartConfig { enabled: Some(enabled) }),
+            mp_graceful_restart: self
+                .graceful_restart
+                .map(|enabled| wire::MpGracefulRestart {
+                    config: Some(wire::MpGracefulRestartConfig {
+                        enabled: Some(enabled),
+                    }),
+                }),
+            config: Some(wire::AfiSafiConfig {
+                family,
+                enabled: true,
             }),
-            config: Some(wire::AfiSafiConfig { family, enabled: true }),
             state: None,
             prefix_limits: self.prefix_limit.map(|limit| wire::PrefixLimit {
                 family,

@@ -29,10 +29,16 @@ impl Release {
     /// `SDWAN_GOBGPD_4_8`, else where the project's set-up puts it.
     pub(crate) fn gobgpd(self) -> PathBuf {
         let variable = format!("SDWAN_GOBGPD_{}", self.name().replace('.', "_"));
-        let path = std::env::var_os(&variable).map(PathBuf::from).unwrap_or_else(|| {
-            let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
-            home.join(".cache/sdwan/gobgpd").join(self.name()).join("usr/bin/gobgpd")
-        });
+        let path = std::env::var_os(&variable)
+            .map(PathBuf::from)
+            .unwrap_or_else(|| {
+                let home = std::env::var_os("HOME")
+                    .map(PathBuf::from)
+                    .unwrap_or_default();
+                home.join(".cache/sdwan/gobgpd")
+                    .join(self.name())
+                    .join("usr/bin/gobgpd")
+            });
         assert!(
             path.is_file(),
             "no gobgpd {} at {}: run cargo xtask test, or cargo xtask setup",
@@ -72,7 +78,12 @@ impl Daemon {
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
-            let mut daemon = Self { release, address, port, child };
+            let mut daemon = Self {
+                release,
+                address,
+                port,
+                child,
+            };
             if daemon.answers().await {
                 return daemon;
             }
@@ -97,7 +108,9 @@ impl Daemon {
     }
 
     pub(crate) async fn client(&self) -> Client {
-        Client::connect(&self.address, Timeouts::default()).await.unwrap()
+        Client::connect(&self.address, Timeouts::default())
+            .await
+            .unwrap()
     }
 
     /// What the daemon's own command line tool says, as JSON.
@@ -114,7 +127,11 @@ impl Daemon {
             .output()
             .unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert!(output.status.success(), "gobgp {args:?}: {}", text(&output.stderr));
+        assert!(
+            output.status.success(),
+            "gobgp {args:?}: {}",
+            text(&output.stderr)
+        );
         text(&output.stdout)
     }
 
@@ -133,5 +150,9 @@ impl Drop for Daemon {
 }
 
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }

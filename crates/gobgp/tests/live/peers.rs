@@ -19,7 +19,14 @@ async fn smoke() {
     for release in Release::ALL {
         let daemon = Daemon::start(release).await;
         let client = daemon.client().await;
-        assert_eq!(client.api(), if release == Release::V4_8 { Api::V4 } else { Api::V3 });
+        assert_eq!(
+            client.api(),
+            if release == Release::V4_8 {
+                Api::V4
+            } else {
+                Api::V3
+            }
+        );
         let before = client.get_bgp().await.unwrap();
         assert_eq!((before.asn, before.router_id.as_str()), (0, ""));
         client.start_bgp(&global()).await.unwrap();
@@ -28,7 +35,10 @@ async fn smoke() {
         let first = events.next().await.unwrap().unwrap();
         assert_eq!(first.kind, PeerEventKind::EndOfInit);
         let address = "192.0.2.7".parse().unwrap();
-        client.add_peer(address, &PeerSettings::new(65002)).await.unwrap();
+        client
+            .add_peer(address, &PeerSettings::new(65002))
+            .await
+            .unwrap();
         let peers = client.list_peers(PeerFilter::default()).await.unwrap();
         println!("{peers:#?}");
         assert_eq!(peers[0].address(), Some(address));
