@@ -2,6 +2,16 @@
 //! must agree. Read through a [`View`] so that the catalog can turn what was
 //! read into the commit's conditions.
 
+mod reference;
+mod rename;
+mod router;
+mod sisters;
+mod unique;
+
+pub use reference::references;
+pub use rename::follow_renames;
+pub use unique::unique_values;
+
 use crate::resource::{ResourceRef, Row};
 use crate::schema::Schemas;
 use crate::validate::Violation;
@@ -15,6 +25,10 @@ pub trait View {
     /// The row that holds a unique value, by a label and a canonical value of
     /// [`unique_values`]. One look-up, however many rows there are: judge
     /// uniqueness with this, not with [`View::find`].
+    ///
+    /// Where rows collide, one that the transaction does not write goes
+    /// first, else any of them: so of rows that collide at least one is told
+    /// of another.
     fn holder(&self, kind: &str, label: &str, value: &str) -> Option<ResourceRef>;
 }
 
@@ -32,24 +46,37 @@ pub enum Broken {
     },
 }
 
+impl Broken {
+    /// What to tell, whichever it is.
+    pub fn violation(&self) -> &Violation {
+        match self {
+            Self::Invalid(violation) | Self::Taken { violation, .. } => violation,
+        }
+    }
+}
+
 /// Judges one written row at the end of its transaction; computed values
 /// that come from other rows (a neighbor's `mgmt_addr`) are filled in.
 ///
 /// # Errors
 /// Every broken rule at once.
-pub fn check(_schemas: &Schemas, _view: &dyn View, _row: &mut Row) -> Result<(), Vec<Broken>> {
-    todo!("rules")
+pub fn check(schemas: &Schemas, view: &dyn View, row: &mut Row) -> Result<(), Vec<Broken>> {
+    let Some(kind) = schemas.get(&row.kind) else {
+        let message = format!("there is no schema {:?}", row.kind);
+        return Err(vec![Broken::Invalid(Violation::new("", message))]);
+    };
+    let mut broken = Vec::new();
+    reference::check(schemas, kind, view, row, &mut broken);
+    if kind.builtin {
+        router::check(schemas, kind, view, row, &mut broken);
+        sisters::check(view, row, &mut broken);
+    }
+    unique::check(kind, view, row, &mut broken);
+    if broken.is_empty() {
+        return Ok(());
+    }
+    Err(broken)
 }
 
-/// The values that this row keeps unique: `/index` keys are made from them.
-/// Pairs of a stable label (`host_name`, `router_id+local_as`) and the value
-/// in canonical text.
-pub fn unique_values(_schemas: &Schemas, _row: &Row) -> Vec<(String, String)> {
-    todo!("rules")
-}
-
-/// The rows that this row refers to, each with whether deleting the named
-/// row deletes this one too.
-pub fn references(_schemas: &Schemas, _view: &dyn View, _row: &Row) -> Vec<(ResourceRef, bool)> {
-    todo!("rules")
-}
+#[cfg(test)]
+mod tests;
