@@ -1,0 +1,110 @@
+//! The command line that a schema makes.
+
+use super::*;
+use crate::kinds::tests::sample;
+use serde_json::json;
+
+fn parse(line: &[&str]) -> Result<Invocation, String> {
+    let kinds = [sample()];
+    let settings = Settings::read(|_| None).unwrap();
+    let matches = build("client", &kinds)
+        .try_get_matches_from(std::iter::once(&"client").chain(line))
+        .map_err(|e| e.to_string())?;
+    invocation(&matches, &kinds, &settings).map_err(|e| e.to_string())
+}
+
+#[test]
+fn the_transcripts_create_is_understood() {
+    let invocation = parse(&[
+        "neighbor",
+        "create",
+        "--host_name",
+        "GoBGP-1",
+        "--neighbor_addr",
+        "192.168.0.1",
+        "--peer_as",
+        "65000",
+    ])
+    .unwrap();
+    let Verb::Create { body } = invocation.verb else {
+        panic!("not a create")
+    };
+    assert_eq!(
+        Value::from(body),
+        json!({"host_name": "GoBGP-1", "neighbor_addr": "192.168.0.1", "peer_as": 65000})
+    );
+    assert_eq!(invocation.wait, None);
+}
+
+#[test]
+fn filters_repeat_and_options_may_stand_last() {
+    let invocation = parse(&[
+        "neighbor",
+        "list",
+        "--host_name",
+        "a",
+        "--host_name",
+        "b",
+        "--limit",
+        "5",
+        "-o",
+        "json",
+        "--fields",
+        "id,status",
+    ])
+    .unwrap();
+    assert_eq!(invocation.format, Format::Json);
+    assert_eq!(invocation.fields, ["id", "status"]);
+    let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!(
+        invocation.verb,
+        Verb::List {
+            query: vec![
+                pair("host_name", "a"),
+                pair("host_name", "b"),
+                pair("limit", "5")
+            ]
+        }
+    );
+}
+
+#[test]
+fn set_takes_only_what_may_change() {
+    assert!(parse(&["neighbor", "set", "--host_name", "x", "ID"]).is_err());
+    let invocation = parse(&["neighbor", "set", "--passive", "<null>", "--wait=up", "ID"]).unwrap();
+    assert_eq!(
+        invocation.verb,
+        Verb::Set {
+            name: "ID".into(),
+            patch: json!({"passive": null}).as_object().unwrap().clone()
+        }
+    );
+    assert_eq!(
+        invocation.wait,
+        Some((WaitFor::Up, Duration::from_secs(120)))
+    );
+}
+
+#[test]
+fn wait_alone_does_not_swallow_the_name() {
+    let invocation = parse(&["neighbor", "delete", "--wait", "ID"]).unwrap();
+    assert_eq!(
+        invocation.verb,
+        Verb::Delete {
+            name: "ID".into(),
+            query: vec![]
+        }
+    );
+    assert_eq!(invocation.wait.map(|w| w.0), Some(WaitFor::Applied));
+}
+
+#[test]
+fn unknown_flags_name_the_nearest() {
+    let error = parse(&["neighbor", "create", "--peer_ass", "1"]).unwrap_err();
+    assert!(error.contains("--peer_as"), "{error}");
+}
+
+#[test]
+fn the_parser_is_sound_for_every_verb() {
+    build("client", &[sample()]).debug_assert();
+}
