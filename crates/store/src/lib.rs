@@ -6,11 +6,16 @@
 //! revisions in order. The crate knows nothing of what the values mean.
 
 mod condition;
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod error;
+#[cfg(feature = "testing")]
+pub mod faults;
 mod follow;
 mod history;
 mod lease;
 pub mod memory;
+pub mod sqlite;
 mod types;
 
 pub use error::Error;
@@ -21,6 +26,9 @@ pub use types::{
 
 use std::time::Duration;
 use uuid::Uuid;
+
+/// How long every backend keeps the ids of commits: longer than promised.
+const IDS_KEPT: Duration = Duration::from_secs(2 * 3600);
 
 /// What every backend offers. All of them pass the same conformance suite.
 #[async_trait::async_trait]

@@ -193,7 +193,7 @@ impl Commit {
     }
 
     /// A range goes over etcd's wire as two keys, so it counts twice.
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         let conditions = self.when.iter().map(|when| {
             let len = when.subject().len();
             if when.is_range() { 2 * len } else { len }

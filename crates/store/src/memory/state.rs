@@ -2,16 +2,14 @@
 
 use crate::condition::{View, all_hold};
 use crate::history::Recent;
-use crate::{Batch, Change, Commit, Entry, Error, LeaseId, Listing, Op, Outcome, Revision};
+use crate::{
+    Batch, Change, Commit, Entry, Error, IDS_KEPT, LeaseId, Listing, Op, Outcome, Revision,
+};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::convert::Infallible;
 use std::ops::Bound;
-use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
-
-/// How long the ids of commits are kept.
-const IDS_KEPT: Duration = Duration::from_secs(2 * 3600);
 
 /// Bytes of history kept, whatever the number of revisions.
 const HISTORY_BYTES: usize = 256 * 1024 * 1024;
@@ -167,11 +165,12 @@ impl State {
         let now = Instant::now();
         self.commits.insert(id, revision);
         self.commits_by_age.push_back((now, id));
-        while let Some((_, old)) = self
-            .commits_by_age
-            .pop_front_if(|(at, _)| now.duration_since(*at) > IDS_KEPT)
-        {
+        while let Some(&(at, old)) = self.commits_by_age.front() {
+            if now.duration_since(at) <= IDS_KEPT {
+                break;
+            }
             self.commits.remove(&old);
+            self.commits_by_age.pop_front();
         }
     }
 
