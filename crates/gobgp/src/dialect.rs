@@ -14,7 +14,7 @@ pub enum Api {
 
 impl Api {
     /// The number on the wire of a drifting enum's value; `number` is version 3's.
-    pub(crate) fn to_wire(self, number: i32) -> i32 {
+    pub(crate) fn shift(self, number: i32) -> i32 {
         match self {
             Self::V3 => number,
             Self::V4 => number.saturating_add(1),
@@ -23,7 +23,7 @@ impl Api {
 
     /// Version 3's number of a drifting enum's value; -1 is version 4's
     /// "unspecified", which version 3 can't say.
-    pub(crate) fn from_wire(self, wire: i32) -> i32 {
+    pub(crate) fn unshift(self, wire: i32) -> i32 {
         match self {
             Self::V3 => wire,
             Self::V4 => wire.saturating_sub(1),
@@ -73,12 +73,12 @@ mod tests {
         let rpc = rpc!("GetBgp");
         assert_eq!(rpc.path(Api::V3).as_str(), "/apipb.GobgpApi/GetBgp");
         assert_eq!(rpc.path(Api::V4).as_str(), "/api.GoBgpService/GetBgp");
-        assert_eq!(Api::V3.to_wire(2), 2);
-        assert_eq!(Api::V4.to_wire(2), 3);
+        assert_eq!(Api::V3.shift(2), 2);
+        assert_eq!(Api::V4.shift(2), 3);
         for api in [Api::V3, Api::V4] {
-            assert_eq!(api.from_wire(api.to_wire(5)), 5);
+            assert_eq!(api.unshift(api.shift(5)), 5);
         }
-        assert_eq!(Api::V4.from_wire(0), -1);
-        assert_eq!(Api::V4.from_wire(i32::MIN), i32::MIN);
+        assert_eq!(Api::V4.unshift(0), -1);
+        assert_eq!(Api::V4.unshift(i32::MIN), i32::MIN);
     }
 }

@@ -5,6 +5,7 @@
 //! per version hide that behind plain types. The crate uses nothing else of
 //! this workspace.
 
+pub mod bgp;
 mod client;
 mod dialect;
 mod error;

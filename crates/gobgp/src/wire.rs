@@ -1,8 +1,13 @@
 //! The generated messages, kept from the outside, and a `Debug` that gives no
 //! password away for those that carry one.
 
-#[expect(missing_docs, unreachable_pub, reason = "generated")]
-#[allow(clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    clippy::all,
+    reason = "generated"
+)]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/gobgp.rs"));
 }

@@ -9,6 +9,7 @@
 
 mod address;
 mod bgp;
+mod paths;
 mod peers;
 mod policies;
 

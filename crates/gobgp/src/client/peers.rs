@@ -127,7 +127,7 @@ impl Client {
             address: one(rpc, address)?,
             communication: String::new(),
             soft: true,
-            direction: self.api.to_wire(direction.number()),
+            direction: self.api.shift(direction.number()),
         };
         self.unary::<_, wire::Empty>(rpc, request).await.map(drop)
     }
@@ -143,7 +143,7 @@ impl Client {
             address: one(rpc, address)?,
             communication: communication.to_owned(),
             soft: false,
-            direction: self.api.to_wire(ResetDirection::In.number()),
+            direction: self.api.shift(ResetDirection::In.number()),
         };
         self.unary::<_, wire::Empty>(rpc, request).await.map(drop)
     }

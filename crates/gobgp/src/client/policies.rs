@@ -16,7 +16,7 @@ impl Client {
     /// See [`Error`].
     pub async fn list_defined_sets(&self, kind: DefinedType) -> Result<Vec<DefinedSet>, Error> {
         let request = wire::ListDefinedSetRequest {
-            defined_type: self.api.to_wire(kind.number()),
+            defined_type: self.api.shift(kind.number()),
             name: String::new(),
         };
         let rows: Vec<wire::ListDefinedSetResponse> =

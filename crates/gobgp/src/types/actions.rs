@@ -128,7 +128,7 @@ impl Actions {
     pub(crate) fn to_wire(&self, api: Api) -> wire::Actions {
         let communities = |action: &Option<CommunityAction>| {
             action.as_ref().map(|action| wire::CommunityAction {
-                r#type: api.to_wire(action.kind.number()),
+                r#type: api.shift(action.kind.number()),
                 communities: action.communities.clone(),
             })
         };
@@ -136,7 +136,7 @@ impl Actions {
             route_action: self.route_action.number(),
             community: communities(&self.community),
             med: self.med.map(|med| wire::MedAction {
-                r#type: api.to_wire(med.kind.number()),
+                r#type: api.shift(med.kind.number()),
                 value: med.value,
             }),
             as_prepend: self.as_prepend.map(|prepend| wire::AsPrependAction {
@@ -145,7 +145,7 @@ impl Actions {
                 use_left_most: prepend.asn.is_none(),
             }),
             ext_community: communities(&self.ext_community),
-            nexthop: self.next_hop.as_ref().map(NextHopAction::to_wire),
+            nexthop: self.next_hop.map(NextHopAction::to_wire),
             local_pref: self.local_pref.map(|value| wire::LocalPrefAction { value }),
             large_community: communities(&self.large_community),
             origin_action: self
@@ -157,7 +157,7 @@ impl Actions {
     pub(crate) fn from_wire(actions: wire::Actions, api: Api) -> Self {
         let communities = |action: Option<wire::CommunityAction>| {
             action.map(|action| CommunityAction {
-                kind: CommunityActionType::from_number(api.from_wire(action.r#type)),
+                kind: CommunityActionType::from_number(api.unshift(action.r#type)),
                 communities: action.communities,
             })
         };
@@ -167,7 +167,7 @@ impl Actions {
             ext_community: communities(actions.ext_community),
             large_community: communities(actions.large_community),
             med: actions.med.map(|med| MedAction {
-                kind: MedActionType::from_number(api.from_wire(med.r#type)),
+                kind: MedActionType::from_number(api.unshift(med.r#type)),
                 value: med.value,
             }),
             as_prepend: actions.as_prepend.map(|prepend| AsPrepend {
@@ -186,7 +186,7 @@ impl Actions {
 }
 
 impl NextHopAction {
-    fn to_wire(&self) -> wire::NexthopAction {
+    fn to_wire(self) -> wire::NexthopAction {
         let mut action = wire::NexthopAction::default();
         match self {
             Self::Address(address) => action.address = address.to_string(),

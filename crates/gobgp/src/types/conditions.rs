@@ -118,14 +118,14 @@ impl MatchSet {
 
     fn to_wire(&self, api: Api) -> wire::MatchSet {
         wire::MatchSet {
-            r#type: api.to_wire(self.match_type.number()),
+            r#type: api.shift(self.match_type.number()),
             name: self.name.clone(),
         }
     }
 
     fn from_wire(set: wire::MatchSet, api: Api) -> Self {
         Self {
-            match_type: MatchType::from_number(api.from_wire(set.r#type)),
+            match_type: MatchType::from_number(api.unshift(set.r#type)),
             name: set.name,
         }
     }
@@ -135,7 +135,7 @@ impl Conditions {
     pub(crate) fn to_wire(&self, api: Api) -> wire::Conditions {
         let set = |set: &Option<MatchSet>| set.as_ref().map(|set| set.to_wire(api));
         let equals = |value: Option<u32>| value.map(|value| wire::Equals { value });
-        let comparison = |count: &Count| api.to_wire(count.comparison.number());
+        let comparison = |count: &Count| api.shift(count.comparison.number());
         wire::Conditions {
             prefix_set: set(&self.prefix_set),
             neighbor_set: set(&self.neighbor_set),
@@ -149,7 +149,7 @@ impl Conditions {
             rpki_result: match self.rpki_result {
                 // "Unspecified" in both versions: version 3 drops -1 and 0.
                 None => 0,
-                Some(result) => api.to_wire(result.number()),
+                Some(result) => api.shift(result.number()),
             },
             route_type: self.route_type.map_or(0, RouteType::number),
             large_community_set: set(&self.large_community_set),
@@ -172,13 +172,13 @@ impl Conditions {
     pub(crate) fn from_wire(conditions: wire::Conditions, api: Api) -> Self {
         let set = |set: Option<wire::MatchSet>| set.map(|set| MatchSet::from_wire(set, api));
         let count = |kind: i32, value: u32| Count {
-            comparison: Comparison::from_number(api.from_wire(kind)),
+            comparison: Comparison::from_number(api.unshift(kind)),
             value,
         };
         let nonzero = |number: i32| Some(number).filter(|number| *number != 0);
         // -1 is "none" in both versions once version 4's shift is undone;
         // version 3 writes it, version 4's "unspecified" becomes it.
-        let rpki = Some(api.from_wire(conditions.rpki_result)).filter(|number| *number != -1);
+        let rpki = Some(api.unshift(conditions.rpki_result)).filter(|number| *number != -1);
         Self {
             prefix_set: set(conditions.prefix_set),
             neighbor_set: set(conditions.neighbor_set),

@@ -85,7 +85,7 @@ impl DefinedSet {
             mask_length_max: prefix.mask_length_max,
         };
         wire::DefinedSet {
-            defined_type: api.to_wire(self.defined_type.number()),
+            defined_type: api.shift(self.defined_type.number()),
             name: self.name.clone(),
             list: self.list.clone(),
             prefixes: self.prefixes.iter().map(prefix).collect(),
@@ -99,7 +99,7 @@ impl DefinedSet {
             mask_length_max: prefix.mask_length_max,
         };
         Self {
-            defined_type: DefinedType::from_number(api.from_wire(set.defined_type)),
+            defined_type: DefinedType::from_number(api.unshift(set.defined_type)),
             name: set.name,
             list: set.list,
             prefixes: set.prefixes.into_iter().map(prefix).collect(),

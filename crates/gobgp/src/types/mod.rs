@@ -6,7 +6,10 @@ mod conditions;
 mod defined_set;
 mod family;
 mod global;
+mod path;
 mod peer;
+mod peer_decode;
+mod peer_state;
 mod policy;
 mod settings;
 
@@ -18,11 +21,14 @@ pub use conditions::{Comparison, Conditions, Count, MatchSet, MatchType, RouteTy
 pub use defined_set::{DefinedSet, DefinedType, Prefix};
 pub use family::Family;
 pub use global::Global;
+pub use path::{Destination, LookupType, Path, PathFilter, PathId, TableType};
 pub use peer::{
-    AddPaths, AdminState, AfiSafi, DisconnectReason, EbgpMultihop, GracefulRestart, MessageCounts,
-    Messages, Peer, PeerConf, PeerEvent, PeerEventKind, PeerState, PeerType, PrefixLimit,
-    RemovePrivate, ResetDirection, RouteReflector, RouteServer, SessionState, Timers, Transport,
-    TtlSecurity,
+    AddPaths, AfiSafi, EbgpMultihop, GracefulRestart, Peer, PeerConf, PeerType, PrefixLimit,
+    RemovePrivate, RouteReflector, RouteServer, Timers, Transport, TtlSecurity,
+};
+pub use peer_state::{
+    AdminState, DisconnectReason, MessageCounts, Messages, PeerEvent, PeerEventKind, PeerState,
+    ResetDirection, SessionState,
 };
 pub use policy::{Policy, PolicyAssignment, PolicyDirection, RouteAction, Statement};
 pub use settings::{AfiSafiSettings, GracefulRestartSettings, PeerSettings};
@@ -38,6 +44,7 @@ macro_rules! wire_enum {
             Other(i32),
         }
 
+        #[allow(dead_code, reason = "some are only read, some only written")]
         impl $name {
             pub(crate) fn from_number(number: i32) -> Self {
                 match number {
@@ -46,7 +53,6 @@ macro_rules! wire_enum {
                 }
             }
 
-            #[allow(dead_code, reason = "some are only ever read")]
             pub(crate) fn number(self) -> i32 {
                 match self {
                     $(Self::$variant => $number,)+

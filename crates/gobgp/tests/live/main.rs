@@ -2,5 +2,7 @@
 //! each field number and enum that is used makes a round trip on each of them,
 //! beside what the daemon's own `gobgp -j` says.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
 mod daemon;
 mod peers;
