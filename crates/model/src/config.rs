@@ -34,10 +34,41 @@ pub struct RouterConfig {
     pub neighbor_sets: BTreeMap<String, BTreeSet<IpAddr>>,
     /// By name; statement names are unique in the whole router.
     pub policies: BTreeMap<String, Policy>,
-    /// Names of `policies` in the order in which they are evaluated.
+    /// Names of `policies`, and of held ones, in order of evaluation.
     pub import: Vec<String>,
-    /// Names of `policies` in the order in which they are evaluated.
+    /// Names of `policies`, and of held ones, in order of evaluation.
     pub export: Vec<String>,
+    /// What refused rows stand for: it stays on the daemon as it is.
+    pub held: Held,
+    /// Rows that are right but not their turn yet, and what they wait for.
+    pub waiting: Vec<(Source, String)>,
+}
+
+impl RouterConfig {
+    /// The order of evaluation in one direction.
+    pub fn order(&self, direction: Direction) -> &[String] {
+        match direction {
+            Direction::Import => &self.import,
+            Direction::Export => &self.export,
+        }
+    }
+}
+
+/// What stands on the daemon because of rows that are refused. A row that
+/// can't be read says nothing about what its object should be, so the object
+/// is neither changed nor removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Peers whose row is refused.
+    pub peers: BTreeSet<IpAddr>,
+    /// Policies, by name on the daemon, of which a row is refused, and why.
+    pub policies: BTreeMap<String, String>,
+    /// Neighbors that are not brought up, because a policy of theirs is
+    /// held, and why: no peer runs without its policies.
+    pub neighbors: BTreeMap<IpAddr, String>,
+    /// A refused row does not even say which object it is about: nothing at
+    /// all is removed.
+    pub unknown: bool,
 }
 
 /// The BGP speaker itself.
@@ -62,9 +93,10 @@ pub struct Neighbor {
     pub description: Option<String>,
     /// TCP MD5 (RFC 2385).
     pub auth_password: Option<SecretString>,
-    /// Seconds, 0 or 3 to 65535 (RFC 4271, 4.2).
+    /// Seconds, 3 to 65535 (RFC 4271, 4.2). Its 0, "never", can't be told to
+    /// gobgpd: the management API reads 0 as the default of 90.
     pub hold_time: Option<u16>,
-    /// Seconds.
+    /// Seconds, 1 or more; without it a third of the hold time.
     pub keepalive_interval: Option<u16>,
     /// Source address of the session.
     pub local_address: Option<IpAddr>,
