@@ -106,8 +106,8 @@ impl Builder {
                 }
                 let scalar = Scalar::parse_from_cow_and_metadata(text.clone(), style, tag.as_ref())
                     .ok_or_else(|| {
-                        let tag = tag.map(|t| t.to_string()).unwrap_or_default();
-                        self.error(at, format!("this is not a value of type {tag}"))
+                        let tag = tag.map_or_else(String::new, |t| t.suffix.clone());
+                        self.error(at, format!("this is not a value of type !!{tag}"))
                     })?;
                 let value = self.plain(scalar, at)?;
                 self.place(at);

@@ -72,13 +72,20 @@ fn prefix(text: &str, expected: &str) -> Result<IpNet, String> {
         return Err(refuse(text, expected));
     };
     if length.len() > 1 && length.starts_with('0') {
-        return Err(format!(
-            "the prefix length of {} has leading zeros: write {address}/{}",
-            quote(text),
-            length.trim_start_matches('0')
-        ));
+        let right = match length.trim_start_matches('0') {
+            "" => prefix(&format!("{address}/0"), expected),
+            rest => prefix(&format!("{address}/{rest}"), expected),
+        };
+        let right = right.map_err(|_| refuse(text, expected))?;
+        return Err(format!("{} has leading zeros: write {right}", quote(text)));
     }
-    text.parse().map_err(|_| refuse(text, expected))
+    // Not IpNet's own parser: it reads leading zeros.
+    let address: IpAddr = address.parse().map_err(|_| refuse(text, expected))?;
+    let digits = length.bytes().all(|b| b.is_ascii_digit());
+    let length = length.parse().ok().filter(|_| digits);
+    length
+        .and_then(|length| IpNet::new(address, length).ok())
+        .ok_or_else(|| refuse(text, expected))
 }
 
 fn ipv4_prefix(text: &str, expected: &str) -> Result<Ipv4Net, String> {
