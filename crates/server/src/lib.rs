@@ -5,7 +5,9 @@
 
 pub mod catalog;
 pub mod config;
+mod keys;
 pub mod live;
+mod mirror;
 mod monitor;
 pub mod reconcile;
 pub mod secrets;

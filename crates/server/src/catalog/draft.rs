@@ -1,0 +1,357 @@
+//! From what a request asks to the rows that it means: each change validated
+//! on its own, secrets taken out of the body, nothing judged between rows yet.
+
+use super::{Change, Error, Mode};
+use crate::mirror::State;
+use crate::mirror::record::{Sealed, slim};
+use crate::secrets::SecretBox;
+use sdwan_model::resource::{Body, ResourceRef, Row};
+use sdwan_model::schema::{Kind, MASK};
+use sdwan_model::validate::{self, Violation};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Longer ones would make keys that some stores refuse.
+const MAX_ID: usize = 255;
+
+/// What a row will be when the transaction ends.
+pub(super) enum Draft {
+    /// Created or changed.
+    Written(Written),
+    /// Deleted.
+    Gone,
+}
+
+impl Draft {
+    /// The row, if it will be there.
+    pub(super) fn row(&self) -> Option<&Row> {
+        match self {
+            Self::Written(written) => Some(&written.row),
+            Self::Gone => None,
+        }
+    }
+}
+
+/// A row to be written. Its secrets are masked in `row`.
+pub(super) struct Written {
+    pub(super) row: Row,
+    /// Envelopes that stay.
+    pub(super) kept: Sealed,
+    /// Secrets to be sealed.
+    pub(super) fresh: BTreeMap<String, SecretString>,
+}
+
+impl Written {
+    /// The envelopes to store.
+    pub(super) fn seal(&self, secrets: &SecretBox) -> Result<Sealed, Error> {
+        let row = self.row.reference();
+        let mut sealed = self.kept.clone();
+        for (property, secret) in &self.fresh {
+            let envelope = secrets.seal(&row, property, secret.expose_secret())?;
+            sealed.push((property.clone(), envelope));
+        }
+        Ok(sealed)
+    }
+}
+
+/// A transaction's rows, being gathered.
+pub(super) struct Drafts<'a> {
+    pub(super) base: &'a State,
+    pub(super) secrets: &'a SecretBox,
+    pub(super) rows: BTreeMap<ResourceRef, Draft>,
+    pub(super) invalid: Vec<Violation>,
+    pub(super) conflicts: Vec<Violation>,
+    /// Deletions, and whether rows that refer to it go too.
+    pub(super) deletions: Vec<(ResourceRef, bool)>,
+}
+
+impl<'a> Drafts<'a> {
+    pub(super) fn new(base: &'a State, secrets: &'a SecretBox) -> Self {
+        Self {
+            base,
+            secrets,
+            rows: BTreeMap::new(),
+            invalid: Vec::new(),
+            conflicts: Vec::new(),
+            deletions: Vec::new(),
+        }
+    }
+
+    /// Takes one change in; answers which row it is about and whether that is
+    /// a new one. `id` is for a row that brings none.
+    pub(super) fn take(
+        &mut self,
+        change: &Change,
+        id: &str,
+    ) -> Result<Option<(ResourceRef, bool)>, Error> {
+        match change {
+            Change::Create { kind, body, parent } => {
+                let kind = self.kind(kind)?;
+                let created = self.create(&kind, body.clone(), parent.as_deref(), id);
+                Ok(created.map(|row| (row, true)))
+            }
+            Change::Update {
+                kind,
+                id,
+                patch,
+                mode,
+                if_match,
+            } => {
+                let kind = self.kind(kind)?;
+                let row = self.update(&kind, id, patch.clone(), *mode, *if_match)?;
+                Ok(Some((row, false)))
+            }
+            Change::Upsert {
+                kind,
+                id,
+                body,
+                parent,
+                if_match,
+            } => self.upsert(kind, id, body, parent.as_deref(), *if_match),
+            Change::Delete {
+                kind,
+                id,
+                cascade,
+                if_match,
+            } => {
+                let kind = self.kind(kind)?;
+                let resource = ResourceRef::new(&kind.id, id);
+                let Some(row) = self.current(&resource) else {
+                    return Err(Error::NotFound(resource.to_string()));
+                };
+                expect(&resource, row.version, *if_match)?;
+                self.deletions.push((resource.clone(), *cascade));
+                Ok(Some((resource, false)))
+            }
+        }
+    }
+
+    fn kind(&self, kind: &str) -> Result<std::sync::Arc<Kind>, Error> {
+        self.base
+            .kind(kind)
+            .cloned()
+            .ok_or_else(|| Error::NotFound(format!("kind {kind}")))
+    }
+
+    /// The row as the changes so far make it.
+    fn current(&self, resource: &ResourceRef) -> Option<&Row> {
+        match self.rows.get(resource) {
+            Some(draft) => draft.row(),
+            None => Some(&self.base.live(&resource.kind, &resource.id)?.row),
+        }
+    }
+
+    fn create(
+        &mut self,
+        kind: &Kind,
+        mut body: Value,
+        parent: Option<&str>,
+        id: &str,
+    ) -> Option<ResourceRef> {
+        if let (Some(of), Some(parent)) = (&kind.parent, parent) {
+            self.adopt(&mut body, of, parent);
+        }
+        let mut body = match validate::create(kind, body) {
+            Ok(body) => body,
+            Err(violations) => {
+                self.invalid.extend(violations);
+                return None;
+            }
+        };
+        let id = match body.get("id").and_then(Value::as_str) {
+            Some(given) => given.to_owned(),
+            None => {
+                body.shift_insert(0, "id".to_owned(), Value::String(id.to_owned()));
+                id.to_owned()
+            }
+        };
+        if id.is_empty() || id.len() > MAX_ID || id.contains(['/', '\0']) || id == "*" {
+            let message = format!("must be 1 to {MAX_ID} characters, without '/'");
+            self.invalid.push(Violation::of("id", message));
+            return None;
+        }
+        let resource = ResourceRef::new(&kind.id, id);
+        let record = self.base.record(&resource.kind, &resource.id);
+        let stands = record.is_some_and(|r| r.declared.is_some());
+        if self.current(&resource).is_some() || stands {
+            let message = format!("{resource} is there already");
+            self.conflicts.push(Violation::of("id", message));
+            return None;
+        }
+        let before = record.and_then(|r| r.leaving.as_ref());
+        let row = Row {
+            kind: kind.id.clone(),
+            id: resource.id.clone(),
+            // Goes on counting where the same row is still on its way out, so
+            // that no late word on the old one is taken for the new one.
+            version: before.map_or(1, |leaving| leaving.row.version + 1),
+            created: u64::MAX,
+            body,
+        };
+        self.write(kind, row, &Vec::new());
+        Some(resource)
+    }
+
+    /// A nested URL names the parent; the body may say the same.
+    fn adopt(&mut self, body: &mut Value, of: &str, parent: &str) {
+        let Value::Object(members) = body else {
+            return;
+        };
+        let property = format!("{of}_id");
+        let parent = Value::String(parent.to_owned());
+        match members.get(&property) {
+            Some(given) if *given != parent => {
+                let message = "is not the parent that the URL names";
+                self.invalid.push(Violation::of(&property, message));
+            }
+            Some(_) => {}
+            None => {
+                members.insert(property, parent);
+            }
+        }
+    }
+
+    fn update(
+        &mut self,
+        kind: &Kind,
+        id: &str,
+        patch: Value,
+        mode: Mode,
+        if_match: Option<u64>,
+    ) -> Result<ResourceRef, Error> {
+        let resource = ResourceRef::new(&kind.id, id);
+        let Some(current) = self.current(&resource).cloned() else {
+            let record = self.base.record(&kind.id, id);
+            if record.is_some_and(|r| r.row().is_some()) {
+                let message = format!("{resource} is being deleted");
+                return Err(Error::Conflict(vec![Violation::new("", message)]));
+            }
+            return Err(Error::NotFound(resource.to_string()));
+        };
+        expect(&resource, current.version, if_match)?;
+        match validate::update(kind, &current.body, patch, mode == Mode::Replace) {
+            Ok(mut body) => {
+                if let Some(id) = current.body.get("id")
+                    && !body.contains_key("id")
+                {
+                    body.shift_insert(0, "id".to_owned(), id.clone());
+                }
+                let stored = self.base.live(&kind.id, id);
+                let sealed = stored.map_or_else(Sealed::new, |d| d.sealed.clone());
+                self.write(kind, Row { body, ..current }, &sealed);
+            }
+            Err(violations) => self.invalid.extend(violations),
+        }
+        Ok(resource)
+    }
+
+    fn upsert(
+        &mut self,
+        kind: &str,
+        id: &str,
+        body: &Value,
+        parent: Option<&str>,
+        if_match: Option<u64>,
+    ) -> Result<Option<(ResourceRef, bool)>, Error> {
+        let kind = self.kind(kind)?;
+        let resource = ResourceRef::new(&kind.id, id);
+        if self.current(&resource).is_some() {
+            let row = self.update(&kind, id, body.clone(), Mode::Replace, if_match)?;
+            return Ok(Some((row, false)));
+        }
+        if if_match.is_some() {
+            return Err(Error::NotFound(resource.to_string()));
+        }
+        let mut body = body.clone();
+        if let Value::Object(members) = &mut body {
+            if members.contains_key("id") {
+                let message = "can't be given here: a row's id is in its URL";
+                self.invalid.push(Violation::of("id", message));
+                return Ok(None);
+            }
+            members.insert("id".to_owned(), Value::String(id.to_owned()));
+        }
+        let created = self.create(&kind, body, parent, id);
+        Ok(created.map(|row| (row, true)))
+    }
+
+    /// Takes a whole body in, its secrets open or masked. A body that says
+    /// what the row says already is no change and makes no version.
+    fn write(&mut self, kind: &Kind, mut row: Row, sealed: &Sealed) {
+        slim(kind, &mut row.body);
+        let resource = row.reference();
+        // Set by an earlier change of this transaction.
+        let mut earlier = match self.rows.get_mut(&resource) {
+            Some(Draft::Written(written)) => std::mem::take(&mut written.fresh),
+            _ => BTreeMap::new(),
+        };
+        let mut kept = Sealed::new();
+        let mut fresh = BTreeMap::new();
+        for (name, _) in kind.properties.iter().filter(|(_, p)| p.secret) {
+            let envelope = sealed.iter().find(|(property, _)| property == name);
+            let Some(secret) = take_secret(&mut row.body, name) else {
+                continue;
+            };
+            if let (MASK, Some(secret)) = (secret.expose_secret(), earlier.remove(name)) {
+                fresh.insert(name.clone(), secret);
+                continue;
+            }
+            match envelope {
+                Some(envelope) if self.same(&resource, envelope, &secret) => {
+                    kept.push(envelope.clone());
+                }
+                _ => {
+                    fresh.insert(name.clone(), secret);
+                }
+            }
+        }
+        let stored = self.base.live(&resource.kind, &resource.id);
+        if let Some(stored) = stored {
+            let unchanged = fresh.is_empty() && stored.row.body == row.body;
+            if unchanged && !self.rows.contains_key(&resource) {
+                return;
+            }
+            row.version = stored.row.version + 1;
+        }
+        let written = Written { row, kept, fresh };
+        self.rows.insert(resource, Draft::Written(written));
+    }
+
+    fn same(
+        &self,
+        row: &ResourceRef,
+        (name, envelope): &(String, String),
+        given: &SecretString,
+    ) -> bool {
+        given.expose_secret() == MASK
+            || self
+                .secrets
+                .open(row, name, envelope)
+                .is_ok_and(|open| open.expose_secret() == given.expose_secret())
+    }
+}
+
+/// Takes a secret out of the body and leaves the mask.
+fn take_secret(body: &mut Body, name: &str) -> Option<SecretString> {
+    let value = body.get_mut(name)?;
+    match std::mem::replace(value, Value::String(MASK.to_owned())) {
+        Value::String(secret) => Some(SecretString::from(secret)),
+        other => {
+            *value = other;
+            None
+        }
+    }
+}
+
+/// Holds an If-Match against the row.
+pub(super) fn expect(row: &ResourceRef, actual: u64, expected: Option<u64>) -> Result<(), Error> {
+    match expected {
+        Some(expected) if expected != actual => Err(Error::VersionMismatch {
+            resource: row.clone(),
+            expected,
+            actual,
+        }),
+        _ => Ok(()),
+    }
+}

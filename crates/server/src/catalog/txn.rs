@@ -1,0 +1,324 @@
+//! A transaction, worked out on one state of the mirror: what the changes
+//! come to, whether the rules allow it, and the one commit that does it. Pure;
+//! the commit's conditions make sure that it is still right when it lands.
+
+use super::draft::{Draft, Drafts, Written};
+use super::view::{Recording, Stored, row_condition};
+use super::{Change, Error, follow, ops, takeover};
+use crate::keys;
+use crate::mirror::State;
+use crate::mirror::record::Declared;
+use crate::secrets::SecretBox;
+use sdwan_model::resource::ResourceRef;
+use sdwan_model::rules::{self, Broken};
+use sdwan_model::validate::Violation;
+use sdwan_store::Condition;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many referring rows a refusal names.
+const NAMED: usize = 5;
+
+/// What a transaction works with besides its changes.
+pub(super) struct Setting<'a> {
+    pub(super) base: &'a State,
+    pub(super) secrets: &'a SecretBox,
+    /// RFC 3339.
+    pub(super) now: &'a str,
+    /// One for each change.
+    pub(super) ids: &'a [String],
+    /// Deletions wait for no router.
+    pub(super) force: bool,
+}
+
+/// A transaction that the rules allow.
+#[derive(Debug, Default)]
+pub(super) struct Prepared {
+    pub(super) when: Vec<Condition>,
+    pub(super) then: ops::Ops,
+    /// By change: which row it is about, and whether that is a new one.
+    pub(super) rows: Vec<(ResourceRef, bool)>,
+}
+
+/// Works the changes out.
+pub(super) fn prepare(setting: &Setting<'_>, changes: &[Change]) -> Result<Prepared, Error> {
+    let mut drafts = Drafts::new(setting.base, setting.secrets);
+    let mut rows = Vec::new();
+    for (index, (change, id)) in changes.iter().zip(setting.ids).enumerate() {
+        let seen = (drafts.invalid.len(), drafts.conflicts.len());
+        rows.extend(drafts.take(change, id)?);
+        if changes.len() > 1 {
+            let new = drafts.invalid[seen.0..].iter_mut();
+            for violation in new.chain(&mut drafts.conflicts[seen.1..]) {
+                violation.pointer.insert_str(0, &format!("/{index}"));
+            }
+        }
+    }
+    let mut txn = Txn {
+        setting,
+        drafts: drafts.rows,
+        invalid: drafts.invalid,
+        conflicts: drafts.conflicts,
+        when: BTreeMap::new(),
+        then: ops::Ops::default(),
+    };
+    follow::renames(setting.base, &mut txn.drafts);
+    txn.delete(drafts.deletions);
+    txn.judge();
+    if !txn.invalid.is_empty() {
+        txn.invalid.append(&mut txn.conflicts);
+        return Err(Error::Invalid(txn.invalid));
+    }
+    if txn.conflicts.is_empty() {
+        txn.unique();
+    }
+    if !txn.conflicts.is_empty() {
+        return Err(Error::Conflict(txn.conflicts));
+    }
+    txn.write()?;
+    Ok(Prepared {
+        when: txn.when.into_values().flatten().collect(),
+        then: txn.then,
+        rows,
+    })
+}
+
+struct Txn<'a> {
+    setting: &'a Setting<'a>,
+    drafts: BTreeMap<ResourceRef, Draft>,
+    invalid: Vec<Violation>,
+    conflicts: Vec<Violation>,
+    /// By key, so that none is asked twice; a prefix may be asked besides.
+    when: BTreeMap<String, Vec<Condition>>,
+    then: ops::Ops,
+}
+
+impl Txn<'_> {
+    fn when(&mut self, condition: Condition) {
+        let (Condition::Absent(key)
+        | Condition::Exists(key)
+        | Condition::AtRevision(key, _)
+        | Condition::NoneUnder(key)
+        | Condition::NothingNewer(key, _)) = &condition;
+        let asked = self.when.entry(key.clone()).or_default();
+        if asked.contains(&condition) {
+            return;
+        }
+        // At a revision says all that existing says.
+        if matches!(condition, Condition::Exists(_))
+            && asked.iter().any(|c| matches!(c, Condition::AtRevision(..)))
+        {
+            return;
+        }
+        if matches!(condition, Condition::AtRevision(..)) {
+            asked.retain(|c| !matches!(c, Condition::Exists(_)));
+        }
+        asked.push(condition);
+    }
+
+    /// Deletions, and what goes with them.
+    fn delete(&mut self, deletions: Vec<(ResourceRef, bool)>) {
+        let base = self.setting.base;
+        let mut work = deletions;
+        while let Some((gone, cascade)) = work.pop() {
+            if matches!(self.drafts.get(&gone), Some(Draft::Gone)) {
+                continue;
+            }
+            self.drafts.insert(gone.clone(), Draft::Gone);
+            self.when(row_condition(base, &gone.kind, &gone.id));
+            let mut stays = Vec::new();
+            let mut any = false;
+            for (kind, id) in base.referrers(&gone.kind, &gone.id, None) {
+                any = true;
+                let by = ResourceRef::new(kind, id);
+                let (refers, follows) = self.refers(&by, &gone);
+                if refers && (cascade || follows) {
+                    work.push((by, cascade));
+                } else if refers {
+                    stays.push(by);
+                }
+            }
+            let prefix = keys::references_to(base.plural(&gone.kind), &gone.id);
+            self.when(if any {
+                Condition::NothingNewer(prefix, base.revision)
+            } else {
+                Condition::NoneUnder(prefix)
+            });
+            if !stays.is_empty() {
+                self.conflicts.push(still_referred(&gone, &stays));
+            }
+        }
+    }
+
+    /// Whether a row will refer to another, and whether it goes with it.
+    fn refers(&self, by: &ResourceRef, to: &ResourceRef) -> (bool, bool) {
+        let base = self.setting.base;
+        let row = match self.drafts.get(by) {
+            Some(draft) => draft.row(),
+            None => base.live(&by.kind, &by.id).map(|d| &*d.row),
+        };
+        let Some(row) = row else {
+            return (false, false);
+        };
+        let references = rules::references(&base.context.schemas, &Stored(base), row);
+        match references.into_iter().find(|(target, _)| target == to) {
+            Some((_, cascades)) => (true, cascades),
+            None => (false, false),
+        }
+    }
+
+    /// Every written row against the rules, and what they read made conditions.
+    fn judge(&mut self) {
+        let base = self.setting.base;
+        let view = Recording::new(base, &self.drafts);
+        let mut judged = Vec::new();
+        for (resource, draft) in &self.drafts {
+            let Some(row) = draft.row() else { continue };
+            let mut row = row.clone();
+            match rules::check(&base.context.schemas, &view, &mut row) {
+                Ok(()) => judged.push((resource.clone(), row)),
+                Err(broken) => {
+                    for broken in broken {
+                        match broken {
+                            Broken::Invalid(violation) => self.invalid.push(violation),
+                            Broken::Taken { violation, .. } => self.conflicts.push(violation),
+                        }
+                    }
+                }
+            }
+        }
+        for condition in view.conditions() {
+            self.when(condition);
+        }
+        for (resource, row) in judged {
+            if let Some(Draft::Written(written)) = self.drafts.get_mut(&resource) {
+                written.row = row;
+            }
+        }
+    }
+
+    /// Unique values, judged at the end: who lets go of one makes room.
+    fn unique(&mut self) {
+        let base = self.setting.base;
+        let schemas = &base.context.schemas;
+        let mut taken: BTreeMap<String, ((String, String), ResourceRef)> = BTreeMap::new();
+        let mut freed: BTreeSet<String> = BTreeSet::new();
+        for (resource, draft) in &self.drafts {
+            let plural = base.plural(&resource.kind);
+            let key = |(label, value): &(String, String)| keys::unique(plural, label, value);
+            let row = draft.row();
+            let after = row.map(|row| rules::unique_values(schemas, row));
+            for value in after.into_iter().flatten() {
+                if let Some((_, by)) = taken.get(&key(&value)) {
+                    self.conflicts.push(is_taken(&value.0, &value.1, by));
+                }
+                taken.insert(key(&value), (value, resource.clone()));
+            }
+            if let Some(before) = base.live(&resource.kind, &resource.id) {
+                freed.extend(rules::unique_values(schemas, &before.row).iter().map(key));
+            }
+        }
+        for key in freed.iter().filter(|key| !taken.contains_key(*key)) {
+            self.then.delete(key.clone());
+        }
+        for (key, (value, by)) in taken {
+            match base.unique_holder(&key) {
+                Some(holder) if holder == by.id => continue,
+                Some(holder) if !freed.contains(&key) => {
+                    let holder = ResourceRef::new(&by.kind, holder);
+                    self.conflicts.push(is_taken(&value.0, &value.1, &holder));
+                }
+                // Its holder is written by this commit too, under the
+                // condition that it is as it was.
+                Some(_) => {}
+                None => self.when(Condition::Absent(key.clone())),
+            }
+            self.then.put(key, by.id.as_bytes());
+        }
+    }
+
+    /// The rows themselves, and their references.
+    fn write(&mut self) -> Result<(), Error> {
+        let base = self.setting.base;
+        let drafts = std::mem::take(&mut self.drafts);
+        let view = Recording::new(base, &drafts);
+        for (resource, draft) in &drafts {
+            let before = base.live(&resource.kind, &resource.id);
+            self.when(row_condition(base, &resource.kind, &resource.id));
+            match draft {
+                Draft::Written(written) => {
+                    let references = rules::references(&base.context.schemas, &view, &written.row);
+                    self.refer(resource, before, references);
+                    self.put(written, before.is_none())?;
+                }
+                Draft::Gone => {
+                    let Some(before) = before else { continue };
+                    self.refer(resource, Some(before), Vec::new());
+                    self.then
+                        .leave(base, before, self.setting.now, self.setting.force);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, written: &Written, created: bool) -> Result<(), Error> {
+        let base = self.setting.base;
+        let row = &written.row;
+        let sealed = written.seal(self.setting.secrets)?;
+        let key = keys::config(base.plural(&row.kind), &row.id);
+        self.then.put(key, Declared::encode(row, &sealed));
+        if created {
+            takeover::take(base, row, &mut self.then)?;
+        }
+        Ok(())
+    }
+
+    /// References are written anew with every version of a row, so that a
+    /// rule that read its sisters sees by them that one has changed.
+    fn refer(
+        &mut self,
+        resource: &ResourceRef,
+        before: Option<&Declared>,
+        references: Vec<(ResourceRef, bool)>,
+    ) {
+        let base = self.setting.base;
+        let key = |target: &ResourceRef| {
+            keys::reference(
+                base.plural(&target.kind),
+                &target.id,
+                base.plural(&resource.kind),
+                &resource.id,
+            )
+        };
+        let old = before
+            .map(|before| rules::references(&base.context.schemas, &Stored(base), &before.row));
+        for (target, _) in old.into_iter().flatten() {
+            self.then.delete(key(&target));
+        }
+        for (target, _) in references {
+            let stored = keys::config(base.plural(&target.kind), &target.id);
+            if base.live(&target.kind, &target.id).is_some() {
+                self.when(Condition::Exists(stored));
+            }
+            self.then.put(key(&target), b"");
+        }
+    }
+}
+
+fn is_taken(label: &str, value: &str, by: &ResourceRef) -> Violation {
+    let property = label.split('+').next().unwrap_or(label);
+    Violation::of(property, format!("{value} is taken by {by}"))
+}
+
+fn still_referred(row: &ResourceRef, by: &[ResourceRef]) -> Violation {
+    let named: Vec<String> = by.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = match by.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message = format!(
+        "{row} is still referred to by {}{more}: delete those first, or ask for a cascade",
+        named.join(", ")
+    );
+    Violation::new("", message)
+}

@@ -1,0 +1,272 @@
+//! The values that cross the catalog's door.
+
+use crate::secrets::SecretBox;
+use sdwan_model::compile::Inputs;
+use sdwan_model::plan::{OwnedKey, OwnedRecord, OwnedWrite, Verdict};
+use sdwan_model::resource::{ResourceRef, Row};
+use sdwan_model::status::{Folded, Monitoring, Reachability, State};
+use sdwan_model::validate::Violation;
+use sdwan_store::Revision;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Why a request to the catalog was not done. Nothing was stored.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// No such kind or row (404).
+    #[error("{0} not found")]
+    NotFound(String),
+    /// The body is wrong (400), every violation at once.
+    #[error("{}", join(.0))]
+    Invalid(Vec<Violation>),
+    /// A unique value is taken, or the row is still referenced (409).
+    #[error("{}", join(.0))]
+    Conflict(Vec<Violation>),
+    /// The row is at another version than the caller expected (412).
+    #[error("{resource} is at version {actual}, not {expected}: read it again")]
+    VersionMismatch {
+        /// Which row.
+        resource: ResourceRef,
+        /// The caller's.
+        expected: u64,
+        /// The row's.
+        actual: u64,
+    },
+    /// Other writers were faster every time (503): nothing was written.
+    #[error("too many writers at once: try again")]
+    Contended,
+    /// The store holds what this server can't work with; only from
+    /// [`Catalog::open`].
+    #[error("{0}")]
+    Open(String),
+    /// A secret can't be sealed (503).
+    #[error(transparent)]
+    Secret(#[from] crate::secrets::Error),
+    /// The store does not answer (503): nothing is known to be written.
+    #[error(transparent)]
+    Store(#[from] sdwan_store::Error),
+}
+
+fn join(violations: &[Violation]) -> String {
+    violations
+        .iter()
+        .map(|v| {
+            if v.pointer.is_empty() {
+                v.message.clone()
+            } else {
+                format!("{}: {}", v.pointer, v.message)
+            }
+        })
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// A row with what is known of it, as readers see it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The row; secrets are masked.
+    pub row: Arc<Row>,
+    /// `None` for a kind that nobody reports on.
+    pub status: Option<Folded>,
+    /// The watching side's last word, for the wide columns.
+    pub monitoring: Option<Arc<Monitoring>>,
+    /// The revision of the store that this is true at.
+    pub revision: Revision,
+}
+
+/// What a pass over one router starts from: one consistent look at the mirror.
+#[derive(Clone, Debug)]
+pub struct RouterView {
+    /// The look's revision.
+    pub revision: Revision,
+    /// The router's id.
+    pub router: String,
+    /// Where its gobgpd listens, `host:port`.
+    pub address: String,
+    /// The declared rows, secrets opened; `router` is `None` while the router
+    /// is being deleted.
+    pub inputs: Inputs,
+    /// Rows whose secrets can't be opened, with the reason: not in `inputs`,
+    /// to be reported as failed, and nothing of theirs may be sent or removed.
+    pub sealed: BTreeMap<ResourceRef, String>,
+    /// Rows that wait under `/deleting` for the router to let go.
+    pub deleting: Vec<Row>,
+    /// `/owned/ROUTER/...`.
+    pub owned: BTreeMap<OwnedKey, OwnedRecord>,
+    /// Declared GoBGP minor version, e.g. `4.8`.
+    pub gobgp_version: Option<String>,
+    /// Observe and plan, but send nothing.
+    pub hold: bool,
+    /// What was last reported, by row; only what changes is written again.
+    pub states: BTreeMap<ResourceRef, State>,
+}
+
+/// What a pass has to say, committed at once.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The router's id.
+    pub router: String,
+    /// The revision of the view that the pass started from: a row that was
+    /// created, or whose deletion began, after it is not meant.
+    pub at: Revision,
+    /// A word for each row; a version older than the row's is dropped.
+    pub verdicts: BTreeMap<ResourceRef, Verdict>,
+    /// Changes to `/owned`.
+    pub owned: Vec<OwnedWrite>,
+    /// Rows of `/deleting` that the router has let go of.
+    pub released: Vec<ResourceRef>,
+}
+
+/// A burst of what the monitor saw, committed at once; only transitions.
+#[derive(Clone, Debug, Default)]
+pub struct Observation {
+    /// The router's id.
+    pub router: String,
+    /// Whether it answers, if that changed.
+    pub reachability: Option<Reachability>,
+    /// By neighbor row.
+    pub sessions: BTreeMap<ResourceRef, Monitoring>,
+}
+
+/// What the catalog needs from outside.
+pub struct Options {
+    /// Seals and opens secrets.
+    pub secrets: SecretBox,
+    /// Makes the ids of new rows and of commits.
+    pub ids: Arc<dyn Fn() -> Uuid + Send + Sync>,
+    /// Now.
+    pub clock: Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>,
+    /// Names this process in what it observes: another process's word on
+    /// reachability proves nothing.
+    pub instance: String,
+}
+
+/// How to write.
+#[derive(Clone, Debug, Default)]
+pub struct WriteOptions {
+    /// Judge and show, store nothing.
+    pub dry_run: bool,
+    /// The parent's id, from a nested URL.
+    pub parent: Option<String>,
+}
+
+/// What an update does with properties that it does not name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// PATCH: they stay.
+    Merge,
+    /// PUT: they go back to their defaults.
+    Replace,
+}
+
+/// How to delete.
+#[derive(Clone, Debug, Default)]
+pub struct DeleteOptions {
+    /// Rows that refer to it go too, instead of a 409.
+    pub cascade: bool,
+    /// Its router is gone for good: forget the row and what we own there,
+    /// without waiting for the router to let go.
+    pub force: bool,
+    /// Only at this version.
+    pub if_match: Option<u64>,
+    /// Judge, store nothing.
+    pub dry_run: bool,
+}
+
+/// One of several changes that happen together or not at all.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A new row.
+    Create {
+        /// The schema's id.
+        kind: String,
+        /// The properties; `id` may be among them.
+        body: Value,
+        /// The parent's id, from a nested URL.
+        parent: Option<String>,
+    },
+    /// A new version of a row.
+    Update {
+        /// The schema's id.
+        kind: String,
+        /// The row's id.
+        id: String,
+        /// The properties to change.
+        patch: Value,
+        /// What happens to the others.
+        mode: Mode,
+        /// Only at this version.
+        if_match: Option<u64>,
+    },
+    /// Replaces the row, or creates it under this id.
+    Upsert {
+        /// The schema's id.
+        kind: String,
+        /// The row's id.
+        id: String,
+        /// All properties.
+        body: Value,
+        /// The parent's id, from a nested URL.
+        parent: Option<String>,
+        /// Only at this version.
+        if_match: Option<u64>,
+    },
+    /// Away with a row.
+    Delete {
+        /// The schema's id.
+        kind: String,
+        /// The row's id.
+        id: String,
+        /// Rows that refer to it go too.
+        cascade: bool,
+        /// Only at this version.
+        if_match: Option<u64>,
+    },
+}
+
+/// What became of a row that a watcher follows.
+#[derive(Clone, Debug)]
+pub enum What {
+    /// It is there, or it changed.
+    Put(Shown),
+    /// It is gone.
+    Deleted,
+}
+
+/// One row's change.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Which row.
+    pub resource: ResourceRef,
+    /// What became of it.
+    pub what: What,
+}
+
+/// One revision's changes, whole; shared by all watchers.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// The revision: resume after it.
+    pub revision: Revision,
+    /// By kind and id.
+    pub events: Vec<Event>,
+}
+
+/// Why a router, or all of them, is observed but not touched.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Hold {
+    /// RFC 3339.
+    pub since: String,
+    /// The operator's words.
+    pub why: String,
+}
+
+/// Whom a hold is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Every router, also ones to come.
+    All,
+    /// One, by id.
+    Router(String),
+}

@@ -1,0 +1,351 @@
+//! From one state to the next: a revision's changes go in whole, and what
+//! they mean to watchers and to workers comes out.
+
+use super::feed::Step;
+use super::record::{Declared, Leaving, Record, json};
+use super::state::{Context, ROUTER, State};
+use crate::catalog::{Changes, Event, Scope, What};
+use crate::keys::Key;
+use imbl::ordmap::DiffItem;
+use sdwan_model::resource::ResourceRef;
+use sdwan_store::{Batch, Change, Entry, Listing};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What a change of state is about.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    /// Rows of which anything changed.
+    rows: BTreeSet<ResourceRef>,
+    /// Those of them whose declaration changed: work for their router.
+    inputs: BTreeSet<ResourceRef>,
+    /// Routers whose reachability changed.
+    reachability: BTreeSet<String>,
+    /// Routers, or all, whose hold changed.
+    holds: BTreeSet<Scope>,
+}
+
+impl State {
+    /// A state of its own from everything that the store has, and the keys
+    /// that make no sense, with the reason.
+    pub(crate) fn from_listing(context: Arc<Context>, listing: &Listing) -> (Self, Vec<String>) {
+        let mut state = Self::empty(context);
+        let mut touched = Touched::default();
+        let mut problems = Vec::new();
+        for entry in &listing.entries {
+            if let Err(problem) = state.put(entry, &mut touched) {
+                problems.push(format!("{}: {problem}", entry.key));
+            }
+        }
+        state.revision = listing.revision;
+        (state, problems)
+    }
+
+    /// Takes one revision in. What makes no sense is logged and left out.
+    pub(crate) fn apply(&mut self, batch: &Batch) -> Touched {
+        let mut touched = Touched::default();
+        for change in &batch.changes {
+            match change {
+                Change::Put(entry) => {
+                    if let Err(problem) = self.put(entry, &mut touched) {
+                        tracing::error!(key = entry.key, problem, "the store holds nonsense");
+                    }
+                }
+                Change::Delete { key } => self.remove(key, &mut touched),
+            }
+        }
+        self.revision = batch.revision;
+        touched
+    }
+
+    fn put(&mut self, entry: &Entry, touched: &mut Touched) -> Result<(), String> {
+        match Key::parse(&entry.key) {
+            Key::Config(plural, id) => {
+                let kind = self.by_plural(plural)?;
+                let declared = Declared::parse(&kind, id, entry)?;
+                self.edit(&kind.id, id, |record| record.declared = Some(declared));
+                touched.input(&kind.id, id);
+            }
+            Key::Deleting(plural, id) => {
+                let kind = self.by_plural(plural)?;
+                let leaving = Leaving::parse(&self.context.schemas, &kind, id, entry)?;
+                self.leave(&kind.id, id, Some(leaving));
+                touched.input(&kind.id, id);
+            }
+            Key::State(plural, id) => {
+                let kind = self.by_plural(plural)?;
+                let state = Arc::new(json(&entry.value)?);
+                self.edit(&kind.id, id, |record| record.state = Some(state));
+                touched.row(&kind.id, id);
+            }
+            Key::Monitoring(plural, id) => {
+                let kind = self.by_plural(plural)?;
+                let monitoring = Arc::new(json(&entry.value)?);
+                self.edit(&kind.id, id, |record| record.monitoring = Some(monitoring));
+                touched.row(&kind.id, id);
+            }
+            Key::Owned(router, key) => {
+                let record = Arc::new(json(&entry.value)?);
+                self.owned
+                    .entry(router.into())
+                    .or_default()
+                    .insert(key, record);
+            }
+            Key::Reachability(router) => {
+                let reachability = Arc::new(json(&entry.value)?);
+                self.reachability.insert(router.into(), reachability);
+                touched.reachability.insert(router.to_owned());
+            }
+            Key::Hold(scope) => {
+                self.holds
+                    .insert(scope.clone(), Arc::new(json(&entry.value)?));
+                touched.holds.insert(scope);
+            }
+            Key::Unique => {
+                let id = std::str::from_utf8(&entry.value).map_err(|_| "not an id")?;
+                self.unique.insert(entry.key.as_str().into(), id.into());
+            }
+            Key::Reference => {
+                self.references.insert(entry.key.as_str().into());
+            }
+            Key::Other => {}
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, key: &str, touched: &mut Touched) {
+        match Key::parse(key) {
+            Key::Config(plural, id) => self.forget(plural, id, touched, true, |record| {
+                record.declared = None;
+            }),
+            Key::Deleting(plural, id) => {
+                if let Ok(kind) = self.by_plural(plural) {
+                    self.leave(&kind.id, id, None);
+                    touched.input(&kind.id, id);
+                }
+            }
+            Key::State(plural, id) => {
+                self.forget(plural, id, touched, false, |record| record.state = None);
+            }
+            Key::Monitoring(plural, id) => {
+                self.forget(plural, id, touched, false, |record| {
+                    record.monitoring = None
+                });
+            }
+            Key::Owned(router, key) => {
+                if let Some(owned) = self.owned.get_mut(router) {
+                    owned.remove(&key);
+                    if owned.is_empty() {
+                        self.owned.remove(router);
+                    }
+                }
+            }
+            Key::Reachability(router) => {
+                self.reachability.remove(router);
+                touched.reachability.insert(router.to_owned());
+            }
+            Key::Hold(scope) => {
+                self.holds.remove(&scope);
+                touched.holds.insert(scope);
+            }
+            Key::Unique => {
+                self.unique.remove(key);
+            }
+            Key::Reference => {
+                self.references.remove(key);
+            }
+            Key::Other => {}
+        }
+    }
+
+    fn by_plural(&self, plural: &str) -> Result<Arc<sdwan_model::schema::Kind>, String> {
+        self.context
+            .schemas
+            .by_plural(plural)
+            .cloned()
+            .ok_or_else(|| format!("no schema has the plural {plural}"))
+    }
+
+    fn edit(&mut self, kind: &str, id: &str, change: impl FnOnce(&mut Record)) {
+        let table = match self.tables.get_mut(kind) {
+            Some(table) => table,
+            None => self.tables.entry(kind.into()).or_default(),
+        };
+        match table.get_mut(id) {
+            Some(record) => {
+                let record = Arc::make_mut(record);
+                change(record);
+                if record.is_empty() {
+                    table.remove(id);
+                }
+            }
+            None => {
+                let mut record = Record::default();
+                change(&mut record);
+                if !record.is_empty() {
+                    table.insert(id.into(), Arc::new(record));
+                }
+            }
+        }
+    }
+
+    fn forget(
+        &mut self,
+        plural: &str,
+        id: &str,
+        touched: &mut Touched,
+        input: bool,
+        change: impl FnOnce(&mut Record),
+    ) {
+        let Ok(kind) = self.by_plural(plural) else {
+            return;
+        };
+        self.edit(&kind.id, id, change);
+        if input {
+            touched.input(&kind.id, id);
+        } else {
+            touched.row(&kind.id, id);
+        }
+    }
+
+    /// Sets what stands under `/deleting`, and the index by router.
+    fn leave(&mut self, kind: &str, id: &str, leaving: Option<Leaving>) {
+        let before = self.record(kind, id).and_then(|r| r.leaving.clone());
+        let entry = |leaving: &Leaving| {
+            let router = leaving.router.as_deref()?;
+            Some((Arc::from(router), Arc::from(kind), Arc::from(id)))
+        };
+        if let Some(key) = before.as_deref().and_then(entry) {
+            self.leaving.remove(&key);
+        }
+        if let Some(key) = leaving.as_ref().and_then(entry) {
+            self.leaving.insert(key);
+        }
+        self.edit(kind, id, |record| record.leaving = leaving.map(Arc::new));
+    }
+
+    /// What is different in `next`: how a fresh listing tells what a broken
+    /// watch did not.
+    pub(crate) fn difference(&self, next: &Self) -> Touched {
+        let mut touched = Touched::default();
+        for kind in self.context.schemas.iter() {
+            let empty = super::state::Table::new();
+            let old = self.table(&kind.id).unwrap_or(&empty);
+            let new = next.table(&kind.id).unwrap_or(&empty);
+            for item in old.diff(new) {
+                let (id, input) = match item {
+                    DiffItem::Add(id, _) | DiffItem::Remove(id, _) => (id, true),
+                    DiffItem::Update { old, new } => {
+                        let (was, is) = (old.1, new.1);
+                        (
+                            new.0,
+                            was.declared != is.declared || was.leaving != is.leaving,
+                        )
+                    }
+                };
+                touched.row(&kind.id, id);
+                if input {
+                    touched.input(&kind.id, id);
+                }
+            }
+        }
+        for item in self.reachability.diff(&next.reachability) {
+            let (DiffItem::Add(router, _)
+            | DiffItem::Remove(router, _)
+            | DiffItem::Update {
+                new: (router, _), ..
+            }) = item;
+            touched.reachability.insert(router.to_string());
+        }
+        for item in self.holds.diff(&next.holds) {
+            let (DiffItem::Add(scope, _)
+            | DiffItem::Remove(scope, _)
+            | DiffItem::Update {
+                new: (scope, _), ..
+            }) = item;
+            touched.holds.insert(scope.clone());
+        }
+        touched
+    }
+
+    /// Every router that has work, ones on their way out included.
+    pub(crate) fn routers(&self) -> BTreeSet<String> {
+        self.table(ROUTER)
+            .into_iter()
+            .flat_map(imbl::OrdMap::iter)
+            .filter(|(_, record)| record.row().is_some())
+            .map(|(id, _)| id.to_string())
+            .collect()
+    }
+}
+
+impl Touched {
+    fn row(&mut self, kind: &str, id: &str) {
+        self.rows.insert(ResourceRef::new(kind, id));
+    }
+
+    fn input(&mut self, kind: &str, id: &str) {
+        self.row(kind, id);
+        self.inputs.insert(ResourceRef::new(kind, id));
+    }
+
+    /// What watchers and workers are told of this change.
+    pub(crate) fn step(self, before: &State, after: &State) -> Step {
+        let dirty = self.dirty(before, after);
+        let mut rows = self.rows;
+        for router in &self.reachability {
+            rows.extend(after.rows_of(router));
+        }
+        let events = rows
+            .into_iter()
+            .filter_map(|resource| event(before, after, resource))
+            .collect();
+        Step {
+            changes: Arc::new(Changes {
+                revision: after.revision,
+                events,
+            }),
+            dirty,
+        }
+    }
+
+    fn dirty(&self, before: &State, after: &State) -> BTreeSet<String> {
+        if self.holds.contains(&Scope::All) {
+            return after.routers();
+        }
+        let mut dirty = BTreeSet::new();
+        for scope in &self.holds {
+            if let Scope::Router(id) = scope {
+                dirty.insert(id.clone());
+            }
+        }
+        for ResourceRef { kind, id } in &self.inputs {
+            for state in [before, after] {
+                let Some(record) = state.record(kind, id) else {
+                    continue;
+                };
+                let declared = record.declared.as_ref();
+                dirty.extend(declared.and_then(|d| state.router_of(&d.row)));
+                dirty.extend(record.leaving.as_ref().and_then(|l| l.router.clone()));
+            }
+        }
+        dirty
+    }
+}
+
+/// The row's change, if a reader can see one.
+fn event(before: &State, after: &State, resource: ResourceRef) -> Option<Event> {
+    let was = before.show(&resource.kind, &resource.id);
+    let is = after.show(&resource.kind, &resource.id);
+    let what = match (was, is) {
+        (None, None) => return None,
+        (Some(_), None) => What::Deleted,
+        (Some(was), Some(is))
+            if was.row == is.row && was.status == is.status && was.monitoring == is.monitoring =>
+        {
+            return None;
+        }
+        (_, Some(is)) => What::Put(is),
+    };
+    Some(Event { resource, what })
+}

@@ -1,0 +1,317 @@
+//! One state of the whole store, parsed and indexed. Persistent maps: a new
+//! state shares with the one before all that did not change, so a look costs
+//! a pointer and holds nobody up.
+
+use super::record::{Declared, Record};
+use crate::catalog::{Hold, Scope, Shown};
+use crate::keys;
+use imbl::{OrdMap, OrdSet};
+use sdwan_model::plan::{OwnedKey, OwnedRecord};
+use sdwan_model::resource::{ResourceRef, Row};
+use sdwan_model::rules;
+use sdwan_model::schema::{Kind, Schemas};
+use sdwan_model::status::{self, Facts, Folded, Reachability};
+use sdwan_store::Revision;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The kind that daemons belong to.
+pub(crate) const ROUTER: &str = "router";
+/// The kind that has sessions.
+pub(crate) const NEIGHBOR: &str = "neighbor";
+/// The kind that attaches policies.
+pub(crate) const POLICY: &str = "policyinfo";
+
+/// What does not change from state to state.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) schemas: Arc<Schemas>,
+    /// Whose word on reachability counts.
+    pub(crate) instance: String,
+}
+
+/// The rows of one kind by id.
+pub(crate) type Table = OrdMap<Arc<str>, Arc<Record>>;
+
+/// Everything at one revision.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    pub(crate) context: Arc<Context>,
+    pub(crate) revision: Revision,
+    /// By kind.
+    pub(super) tables: OrdMap<Arc<str>, Table>,
+    /// `/index/unique` keys and the holder's id.
+    pub(super) unique: OrdMap<Arc<str>, Arc<str>>,
+    /// `/index/reference` keys.
+    pub(super) references: OrdSet<Arc<str>>,
+    /// Rows under `/deleting` as router, kind, id.
+    pub(super) leaving: OrdSet<(Arc<str>, Arc<str>, Arc<str>)>,
+    /// By router.
+    pub(super) owned: OrdMap<Arc<str>, OrdMap<OwnedKey, Arc<OwnedRecord>>>,
+    /// By router.
+    pub(super) reachability: OrdMap<Arc<str>, Arc<Reachability>>,
+    pub(super) holds: OrdMap<Scope, Arc<Hold>>,
+}
+
+impl State {
+    pub(crate) fn empty(context: Arc<Context>) -> Self {
+        Self {
+            context,
+            revision: Revision::default(),
+            tables: OrdMap::new(),
+            unique: OrdMap::new(),
+            references: OrdSet::new(),
+            leaving: OrdSet::new(),
+            owned: OrdMap::new(),
+            reachability: OrdMap::new(),
+            holds: OrdMap::new(),
+        }
+    }
+
+    pub(crate) fn kind(&self, id: &str) -> Option<&Arc<Kind>> {
+        self.context.schemas.get(id)
+    }
+
+    /// A kind's plural, as it stands in keys.
+    pub(crate) fn plural<'a>(&'a self, kind: &'a str) -> &'a str {
+        self.kind(kind).map_or(kind, |k| &k.plural)
+    }
+
+    pub(crate) fn table(&self, kind: &str) -> Option<&Table> {
+        self.tables.get(kind)
+    }
+
+    pub(crate) fn record(&self, kind: &str, id: &str) -> Option<&Arc<Record>> {
+        self.tables.get(kind)?.get(id)
+    }
+
+    /// A row that is declared and stays so.
+    pub(crate) fn live(&self, kind: &str, id: &str) -> Option<&Declared> {
+        self.record(kind, id)?.live()
+    }
+
+    /// Every record of a kind, by id.
+    pub(crate) fn records(&self, kind: &str) -> impl Iterator<Item = &Arc<Record>> {
+        self.table(kind).into_iter().flat_map(OrdMap::values)
+    }
+
+    /// The id of the row that holds a unique value.
+    pub(crate) fn holder(&self, kind: &str, label: &str, value: &str) -> Option<&str> {
+        let key = keys::unique(self.plural(kind), label, value);
+        self.unique.get(key.as_str()).map(|id| &**id)
+    }
+
+    /// The id that stands at an `/index/unique` key.
+    pub(crate) fn unique_holder(&self, key: &str) -> Option<&str> {
+        self.unique.get(key).map(|id| &**id)
+    }
+
+    /// The rows that refer to this one, as kind and id; those of one kind if
+    /// it is given.
+    pub(crate) fn referrers(
+        &self,
+        kind: &str,
+        id: &str,
+        by: Option<&str>,
+    ) -> impl Iterator<Item = (&str, &str)> {
+        let prefix: Arc<str> = match by {
+            Some(by) => keys::references_by(self.plural(kind), id, self.plural(by)),
+            None => keys::references_to(self.plural(kind), id),
+        }
+        .into();
+        self.references
+            .range(Arc::clone(&prefix)..)
+            .take_while(move |key| key.starts_with(&*prefix))
+            .filter_map(|key| {
+                let (plural, id) = keys::referrer(key)?;
+                let kind = self.context.schemas.by_plural(plural)?;
+                Some((kind.id.as_str(), id))
+            })
+    }
+
+    /// Declared rows by a property's value, and how they were found.
+    pub(crate) fn find(
+        &self,
+        kind: &str,
+        property: &str,
+        value: &Value,
+    ) -> (Found, Vec<&Declared>) {
+        let matches = |declared: &&Declared| declared.row.body.get(property) == Some(value);
+        let described = self.kind(kind).and_then(|k| k.properties.get(property));
+        if let Some(about) = described
+            && about.unique
+        {
+            let label = self.unique_key(kind, property, value);
+            if let Some((label, text)) = label {
+                let id = self.holder(kind, &label, &text);
+                let found = id.and_then(|id| self.live(kind, id));
+                return (Found::Unique(label, text), found.into_iter().collect());
+            }
+        }
+        if let Some(relation) = described.and_then(|p| p.relation.as_ref())
+            && let Some(target) = self.target(&relation.kind, &relation.by, value)
+        {
+            let found = self
+                .referrers(&relation.kind, &target, Some(kind))
+                .filter_map(|(kind, id)| self.live(kind, id))
+                .filter(matches)
+                .collect();
+            return (Found::Referring(relation.kind.clone(), target), found);
+        }
+        let found = self
+            .records(kind)
+            .filter_map(|record| record.live())
+            .filter(matches)
+            .collect();
+        (Found::Scanned, found)
+    }
+
+    /// The label and canonical text under which a unique property's value is
+    /// indexed.
+    fn unique_key(&self, kind: &str, property: &str, value: &Value) -> Option<(String, String)> {
+        let probe = Row {
+            kind: kind.to_owned(),
+            id: String::new(),
+            version: 0,
+            created: 0,
+            body: [(property.to_owned(), value.clone())].into_iter().collect(),
+        };
+        rules::unique_values(&self.context.schemas, &probe)
+            .into_iter()
+            .find(|(label, _)| label == property)
+    }
+
+    /// The id of the row that a relation's value names.
+    pub(crate) fn target(&self, kind: &str, by: &str, value: &Value) -> Option<String> {
+        if by == "id" {
+            return value.as_str().map(str::to_owned);
+        }
+        let (label, text) = self.unique_key(kind, by, value)?;
+        self.holder(kind, &label, &text).map(str::to_owned)
+    }
+
+    /// The router that a row of a built-in kind is about.
+    pub(crate) fn router_of(&self, row: &Row) -> Option<String> {
+        let kind = self.kind(&row.kind).filter(|kind| kind.builtin)?;
+        if kind.id == ROUTER {
+            return Some(row.id.clone());
+        }
+        let (property, relation) = kind.properties.iter().find_map(|(name, property)| {
+            let relation = property.relation.as_ref()?;
+            (relation.kind == ROUTER).then_some((name, relation))
+        })?;
+        self.target(ROUTER, &relation.by, row.body.get(property)?)
+    }
+
+    /// Rows on their way out that this router has not let go of.
+    pub(crate) fn leaving(&self, router: &str) -> impl Iterator<Item = (&str, &str)> {
+        let router: Arc<str> = router.into();
+        let first = (Arc::clone(&router), Arc::from(""), Arc::from(""));
+        self.leaving
+            .range(first..)
+            .take_while(move |(of, _, _)| *of == router)
+            .map(|(_, kind, id)| (&**kind, &**id))
+    }
+
+    /// What we own on a router.
+    pub(crate) fn owned(&self, router: &str) -> Option<&OrdMap<OwnedKey, Arc<OwnedRecord>>> {
+        self.owned.get(router)
+    }
+
+    /// A router's reachability as this process has seen it.
+    pub(crate) fn reachability(&self, router: &str) -> Option<&Arc<Reachability>> {
+        self.reachability
+            .get(router)
+            .filter(|r| r.observer == self.context.instance)
+    }
+
+    /// Every router that anything but its row is known of.
+    pub(crate) fn known_routers(&self) -> impl Iterator<Item = &str> {
+        let leaving = self.leaving.iter().map(|(router, _, _)| &**router);
+        let owned = self.owned.keys().map(|router| &**router);
+        let reached = self.reachability.keys().map(|router| &**router);
+        leaving.chain(owned).chain(reached)
+    }
+
+    /// The whole index: unique values with their holders, and references.
+    pub(crate) fn index(&self) -> (&OrdMap<Arc<str>, Arc<str>>, &OrdSet<Arc<str>>) {
+        (&self.unique, &self.references)
+    }
+
+    /// This state, were these its unique values.
+    pub(crate) fn with_unique<'a>(
+        &self,
+        unique: impl IntoIterator<Item = (&'a String, &'a String)>,
+    ) -> Self {
+        let shared = |(key, id): (&String, &String)| {
+            (
+                Arc::<str>::from(key.as_str()),
+                Arc::<str>::from(id.as_str()),
+            )
+        };
+        Self {
+            unique: unique.into_iter().map(shared).collect(),
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn holds(&self) -> &OrdMap<Scope, Arc<Hold>> {
+        &self.holds
+    }
+
+    pub(crate) fn held(&self, router: &str) -> bool {
+        self.holds.contains_key(&Scope::All)
+            || self.holds.contains_key(&Scope::Router(router.to_owned()))
+    }
+
+    /// A row as readers see it.
+    pub(crate) fn show(&self, kind: &str, id: &str) -> Option<Shown> {
+        let record = self.record(kind, id)?;
+        let row = record.row()?;
+        Some(Shown {
+            row: Arc::clone(row),
+            status: self.fold(record, row),
+            monitoring: record.monitoring.clone(),
+            revision: self.revision,
+        })
+    }
+
+    fn fold(&self, record: &Record, row: &Row) -> Option<Folded> {
+        let managed = self.kind(&row.kind).is_some_and(|kind| kind.builtin);
+        let router = match &record.leaving {
+            Some(leaving) => leaving.router.clone(),
+            None => self.router_of(row),
+        };
+        let reachability = router.and_then(|router| self.reachability(&router));
+        status::fold(&Facts {
+            version: row.version,
+            deleting: record.leaving.is_some(),
+            state: record.state.as_deref(),
+            monitoring: record.monitoring.as_deref(),
+            reachability: reachability.map(|r| &**r),
+            has_session: row.kind == NEIGHBOR,
+            managed,
+        })
+    }
+
+    /// Every row that is about a router: its own, those that refer to it, and
+    /// those on their way out.
+    pub(super) fn rows_of(&self, router: &str) -> Vec<ResourceRef> {
+        std::iter::once((ROUTER, router))
+            .chain(self.referrers(ROUTER, router, None))
+            .chain(self.leaving(router))
+            .map(|(kind, id)| ResourceRef::new(kind, id))
+            .collect()
+    }
+}
+
+/// How rows were found: what a commit must see unchanged to rely on it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// By a unique value: label and canonical text.
+    Unique(String, String),
+    /// By their reference to a row: its kind and id.
+    Referring(String, String),
+    /// By looking at all.
+    Scanned,
+}
