@@ -2,6 +2,7 @@
 
 use crate::secrets::SecretBox;
 use sdwan_model::compile::Inputs;
+use sdwan_model::config::Source;
 use sdwan_model::plan::{OwnedKey, OwnedRecord, OwnedWrite, Verdict};
 use sdwan_model::resource::{ResourceRef, Row};
 use sdwan_model::status::{Folded, Monitoring, Reachability, State};
@@ -90,7 +91,7 @@ pub struct RouterView {
     pub inputs: Inputs,
     /// Rows whose secrets can't be opened, with the reason: not in `inputs`,
     /// to be reported as failed, and nothing of theirs may be sent or removed.
-    pub sealed: BTreeMap<ResourceRef, String>,
+    pub sealed: Vec<(Source, String)>,
     /// Rows that wait under `/deleting` for the router to let go.
     pub deleting: Vec<Row>,
     /// `/owned/ROUTER/...`.

@@ -8,6 +8,7 @@ use crate::keys;
 use crate::mirror::record::encode;
 use crate::mirror::{NEIGHBOR, POLICY, ROUTER, State};
 use sdwan_model::compile::Inputs;
+use sdwan_model::config::Source;
 use sdwan_model::plan::{OwnedKey, OwnedRecord, OwnedWrite, Verdict};
 use sdwan_model::resource::{ResourceRef, Row};
 use sdwan_model::status::{self, Monitoring, Reachability};
@@ -40,7 +41,7 @@ impl Catalog {
             router: router.to_owned(),
             address: address(row),
             inputs: Inputs::default(),
-            sealed: BTreeMap::new(),
+            sealed: Vec::new(),
             deleting: Vec::new(),
             owned: BTreeMap::new(),
             gobgp_version: row.text("gobgp_version").map(str::to_owned),
@@ -84,7 +85,9 @@ impl Catalog {
         match declared.open(&self.options.secrets) {
             Ok(row) => Some(row),
             Err(error) => {
-                view.sealed.insert(resource, error.to_string());
+                let version = declared.row.version;
+                let source = Source { resource, version };
+                view.sealed.push((source, error.to_string()));
                 None
             }
         }

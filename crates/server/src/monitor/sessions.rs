@@ -23,8 +23,9 @@ pub(crate) struct Sessions {
     live: BTreeMap<IpAddr, Session>,
     list: List,
     roster: Roster,
-    /// What the store holds, as far as this fold has asked or told.
-    stored: BTreeMap<ResourceRef, Option<Monitoring>>,
+    /// What the store holds, as far as this fold has asked or told, by row
+    /// and version: what is told of an older version is not taken.
+    stored: BTreeMap<(ResourceRef, u64), Option<Monitoring>>,
     reachable: Option<Reachability>,
     told: Option<Reachability>,
 }
@@ -64,8 +65,8 @@ impl Sessions {
     /// address, gets what is already known of its session.
     pub(crate) fn enroll(&mut self, roster: Roster) {
         self.roster = roster;
-        let ids: BTreeSet<&ResourceRef> = self.roster.values().map(|(row, _)| row).collect();
-        self.stored.retain(|row, _| ids.contains(row));
+        let rows: BTreeSet<&(ResourceRef, u64)> = self.roster.values().collect();
+        self.stored.retain(|row, _| rows.contains(row));
     }
 
     /// A watch begins: its list replaces what was known.
@@ -132,10 +133,11 @@ impl Sessions {
         let mut sessions = BTreeMap::new();
         let mut urgent = false;
         if matches!(self.list, List::Complete) {
-            for (neighbor, (row, version)) in &self.roster {
+            for (neighbor, named) in &self.roster {
+                let (row, version) = named;
                 let known = self
                     .stored
-                    .entry(row.clone())
+                    .entry(named.clone())
                     .or_insert_with(|| stored(row));
                 let was_up = known.as_ref().is_some_and(|known| known.monitoring == UP);
                 let Some(mut now) = seen(self.live.get(neighbor), was_up) else {
@@ -173,14 +175,18 @@ impl Sessions {
         if observation.reachability.is_some() {
             self.told = observation.reachability;
         }
-        for (neighbor, (row, _)) in &self.roster {
+        for (neighbor, (row, version)) in &self.roster {
             let Some(now) = observation.sessions.get(row) else {
                 continue;
             };
+            if now.version != *version {
+                continue;
+            }
             if let Some(session) = self.live.get_mut(neighbor) {
                 session.fell = false;
             }
-            self.stored.insert(row.clone(), Some(now.clone()));
+            self.stored
+                .insert((row.clone(), *version), Some(now.clone()));
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::catalog::RouterView;
 use sdwan_model::compile::{Compiled, compile};
 use sdwan_model::config::RouterConfig;
 use sdwan_model::observed::Observed;
-use sdwan_model::plan::{OwnedKey, OwnedKind, Plan, Verdict, plan};
+use sdwan_model::plan::{Plan, Verdict, plan};
 use sdwan_model::resource::{ResourceRef, Row};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,9 +19,9 @@ pub(super) struct Decision {
     pub(super) plan: Plan,
 }
 
-/// Compiles and plans. Rows that can't be compiled get their verdict; one
-/// whose object already runs on the router stops everything, because a plan
-/// without it would take that object, or a policy from under it, away.
+/// Compiles and plans. What refused rows stand for is held by the plan; a
+/// router whose own row is refused, or any of whose secrets can't be opened,
+/// is sent nothing at all.
 pub(super) fn decide(view: &RouterView, observed: &Observed) -> Decision {
     let compiled = compile(&view.inputs);
     let mut decision = match obstacle(view, &compiled) {
@@ -34,13 +34,11 @@ pub(super) fn decide(view: &RouterView, observed: &Observed) -> Decision {
         },
         None => Decision {
             plan: plan(compiled.config.as_ref(), observed, &view.owned),
-            desired: compiled.config.clone(),
+            desired: compiled.config,
         },
     };
-    decision
-        .plan
-        .verdicts
-        .extend(refusals(view, &compiled.refused));
+    let refused = refusals(view, &compiled.refused);
+    decision.plan.verdicts.extend(refused);
     decision
 }
 
@@ -59,6 +57,12 @@ pub(super) fn declared(view: &RouterView) -> impl Iterator<Item = &Row> {
         .chain(&inputs.policies)
 }
 
+/// Whether the row was applied at its version, as far as was reported.
+pub(super) fn applied(view: &RouterView, row: &Row) -> bool {
+    let state = view.states.get(&row.reference());
+    state.is_some_and(|state| state.applied() >= row.version)
+}
+
 /// A neighbor's address; `None` for a row that was never right.
 pub(super) fn address(row: &Row) -> Option<IpAddr> {
     row.text("neighbor_addr")?.parse().ok()
@@ -66,37 +70,17 @@ pub(super) fn address(row: &Row) -> Option<IpAddr> {
 
 /// Why nothing at all may be sent to this router.
 fn obstacle(view: &RouterView, compiled: &Compiled) -> Option<String> {
-    if let Some((row, reason)) = view.sealed.iter().next() {
-        return Some(format!("nothing is sent to this router: {row}: {reason}"));
-    }
-    let runs = |row: &&Row| {
-        address(row).is_some_and(|address| {
-            view.owned.contains_key(&OwnedKey {
-                kind: OwnedKind::Peer,
-                name: address.to_string(),
-            })
-        })
-    };
-    view.inputs
-        .router
-        .iter()
-        .chain(view.inputs.neighbors.iter().filter(runs))
-        .find_map(|row| {
-            let reason = compiled.refused.get(&row.reference())?;
-            Some(format!(
-                "nothing is sent to this router: {}: {reason}",
-                row.reference()
-            ))
-        })
+    let router = view.inputs.router.iter().map(Row::reference);
+    let refused = router.filter_map(|row| Some((row.clone(), compiled.refused.get(&row)?)));
+    let sealed = view.sealed.iter();
+    let sealed = sealed.map(|(source, reason)| (source.resource.clone(), reason));
+    let (row, reason) = sealed.chain(refused).next()?;
+    Some(format!("nothing is sent to this router: {row}: {reason}"))
 }
 
 fn waiting(view: &RouterView, reason: &str) -> BTreeMap<ResourceRef, Verdict> {
     declared(view)
-        .filter(|row| {
-            view.states
-                .get(&row.reference())
-                .is_none_or(|state| state.applied < row.version)
-        })
+        .filter(|row| !applied(view, row))
         .map(|row| {
             let verdict = Verdict::Waiting {
                 version: row.version,
@@ -107,17 +91,20 @@ fn waiting(view: &RouterView, reason: &str) -> BTreeMap<ResourceRef, Verdict> {
         .collect()
 }
 
+/// Rows that can't be compiled, and rows whose secrets can't be opened.
 fn refusals(
     view: &RouterView,
     refused: &BTreeMap<ResourceRef, String>,
 ) -> BTreeMap<ResourceRef, Verdict> {
-    declared(view)
-        .filter_map(|row| {
-            let verdict = Verdict::Failed {
-                version: row.version,
-                reason: refused.get(&row.reference())?.clone(),
-            };
-            Some((row.reference(), verdict))
-        })
+    let refused = declared(view).filter_map(|row| {
+        let resource = row.reference();
+        let reason = refused.get(&resource)?.clone();
+        Some((resource, row.version, reason))
+    });
+    let sealed = view.sealed.iter();
+    let sealed = sealed.map(|(row, reason)| (row.resource.clone(), row.version, reason.clone()));
+    refused
+        .chain(sealed)
+        .map(|(resource, version, reason)| (resource, Verdict::Failed { version, reason }))
         .collect()
 }

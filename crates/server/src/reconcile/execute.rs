@@ -224,3 +224,6 @@ fn word(direction: Direction) -> &'static str {
 pub(super) fn title(op: &Op) -> String {
     format!("{} ({})", call(op), object(op))
 }
+
+#[cfg(test)]
+mod tests;

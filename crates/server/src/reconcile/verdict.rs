@@ -2,12 +2,14 @@
 //! word for every row, the records that are settled and the rows that the
 //! router has let go of. Pure.
 
-use super::decide::{Decision, address, declared, refused};
+use super::decide::{Decision, address, applied, declared, refused};
 use super::execute::{Fate, title};
 use crate::catalog::{Report, RouterView};
 use crate::speaker::Error;
+use sdwan_model::config::RouterConfig;
 use sdwan_model::plan::{OwnedKey, OwnedKind, OwnedRecord, OwnedWrite, Plan, Stage, Verdict};
 use sdwan_model::resource::{ResourceRef, Row};
+use sdwan_model::status::FAILED;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -40,11 +42,7 @@ pub(super) fn of_plan(view: &RouterView, decision: &Decision, fates: &[Fate]) ->
         write_record(&mut records, write);
     }
     let settled = Settled {
-        neighbors: decision
-            .desired
-            .iter()
-            .flat_map(|config| config.neighbors.keys().copied())
-            .collect(),
+        desired: decision.desired.as_ref(),
         policies: policies_in_step(view, plan, fates),
     };
     Report {
@@ -83,13 +81,14 @@ pub(super) fn of_silence(view: &RouterView, why: &Silence) -> Report {
         let name = row.reference();
         let version = row.version;
         let reason = reason.clone();
-        let state = view.states.get(&name);
-        let open = state.is_none_or(|state| state.applied < version);
         // A reason that an operator can act on is not hidden by an outage.
-        let failed = state.is_some_and(|state| state.version == version && state.state == FAILED);
+        let failed = view
+            .states
+            .get(&name)
+            .is_some_and(|state| state.version == version && state.state == FAILED);
         let verdict = if matches!(why, Silence::Broken(_)) && row.kind == "router" {
             Verdict::Failed { version, reason }
-        } else if open && !failed {
+        } else if !applied(view, row) && !failed {
             Verdict::Waiting { version, reason }
         } else {
             continue;
@@ -109,9 +108,8 @@ pub(super) fn of_silence(view: &RouterView, why: &Silence) -> Report {
 /// says so.
 pub(super) fn of_hold(view: &RouterView, decision: &Decision, why: &str) -> Report {
     let applied = |row: &ResourceRef, version| {
-        view.states
-            .get(row)
-            .is_some_and(|state| state.applied >= version)
+        let state = view.states.get(row);
+        state.is_some_and(|state| state.applied() >= version)
     };
     let verdicts = decision
         .plan
@@ -136,9 +134,6 @@ pub(super) fn of_hold(view: &RouterView, decision: &Decision, why: &str) -> Repo
         ..Report::default()
     }
 }
-
-/// [`sdwan_model::status::State::state`] of a row that can't be applied.
-const FAILED: &str = "FAILED";
 
 /// A row that is applied once its steps are: are they?
 fn outcome(row: &ResourceRef, version: u64, plan: &Plan, fates: &[Fate]) -> Verdict {
@@ -184,12 +179,28 @@ fn write_record(records: &mut Records, write: &OwnedWrite) {
 }
 
 /// What is known of the router at the end of a pass, beside the records.
-#[derive(Debug, Default)]
-struct Settled {
-    /// Addresses that another row declares now.
-    neighbors: BTreeSet<IpAddr>,
-    /// The daemon's policies are what the remaining rows declare.
+#[derive(Default)]
+struct Settled<'a> {
+    /// What the remaining rows declare.
+    desired: Option<&'a RouterConfig>,
+    /// The daemon's policies are just that.
     policies: bool,
+}
+
+impl Settled<'_> {
+    /// Another row has this address now, and with it the peer.
+    fn taken_over(&self, neighbor: IpAddr) -> bool {
+        self.desired
+            .is_some_and(|config| config.neighbors.contains_key(&neighbor))
+    }
+
+    /// No more of this policy is on the daemon than other rows declare.
+    fn in_step(&self, policy: &str) -> bool {
+        let held = |config: &RouterConfig| {
+            config.held.unknown || config.held.policies.contains_key(policy)
+        };
+        self.policies && !self.desired.is_some_and(held)
+    }
 }
 
 fn policies_in_step(view: &RouterView, plan: &Plan, fates: &[Fate]) -> bool {
@@ -208,17 +219,18 @@ fn policies_in_step(view: &RouterView, plan: &Plan, fates: &[Fate]) -> bool {
 
 /// The rows of `/deleting` of which nothing is left on the router. A record
 /// is written before the first call: where there is none, nothing was sent.
-fn released(view: &RouterView, records: &Records, settled: &Settled) -> Vec<ResourceRef> {
+fn released(view: &RouterView, records: &Records, settled: &Settled<'_>) -> Vec<ResourceRef> {
     let gone = |kind, name: String| !records.contains_key(&OwnedKey { kind, name });
     let let_go = |row: &&Row| match row.kind.as_str() {
         "neighbor" => address(row).is_none_or(|address| {
-            settled.neighbors.contains(&address) || gone(OwnedKind::Peer, address.to_string())
+            settled.taken_over(address) || gone(OwnedKind::Peer, address.to_string())
         }),
         "policyinfo" => {
             let part = |property| row.text(property).unwrap_or_default();
             let policy = format!("{}/{}", part("policy_name"), part("apply_direction"));
             let set = format!("{policy}/{}", part("statement_name"));
-            settled.policies || gone(OwnedKind::Policy, policy) && gone(OwnedKind::NeighborSet, set)
+            settled.in_step(&policy)
+                || gone(OwnedKind::Policy, policy) && gone(OwnedKind::NeighborSet, set)
         }
         _ => true,
     };
