@@ -1,3 +1,29 @@
-//! placeholder
+//! The lab: real daemons in network namespaces, and what is proved on them.
+//!
+//! - [`world`]: namespaces of its own, from which nothing gets out and in which nothing stays
+//! - [`topology`]: networks as data, the demo's among them; [`network`] lays one in [`netns`]
+//! - [`daemon`], [`frr`], [`vrrp`]: the daemons on its nodes
+//! - [`wan`], [`orchestrator`]: the demo's network with all its daemons, and the product itself
+//! - [`scenario`]: states to bring them to; [`demo`]: the walk through the seed's transcript
+//! - [`visit`]: looking around in a running lab; [`harness`]: how a test gets a world of its own
+//! - [`proxy`]: a relay that stops between two calls
 
+pub mod daemon;
+pub mod demo;
+pub mod frr;
+pub mod gobgp;
+pub mod harness;
+pub mod netns;
+pub mod network;
+pub mod orchestrator;
 pub mod proxy;
+pub mod scenario;
+pub mod table;
+pub mod term;
+pub mod tools;
+pub mod topology;
+pub mod visit;
+pub mod vrrp;
+pub mod wait;
+pub mod wan;
+pub mod world;

@@ -57,7 +57,11 @@ impl Proxy {
             .with_context(|| format!("the relay on {listen}"))?;
         let address = listener.local_addr()?;
         let channel = Endpoint::from_shared(format!("http://{daemon}"))?.connect_lazy();
-        let relay = Relay { channel, hook, count: Arc::new(AtomicUsize::new(0)) };
+        let relay = Relay {
+            channel,
+            hook,
+            count: Arc::new(AtomicUsize::new(0)),
+        };
         let routes = tonic::service::Routes::from(axum::Router::new().fallback_service(relay));
         let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
         let task = tokio::spawn(async move {
@@ -99,7 +103,13 @@ impl tower::Service<http::Request<axum::body::Body>> for Relay {
     }
 
     fn call(&mut self, request: http::Request<axum::body::Body>) -> Self::Future {
-        let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+        let method = request
+            .uri()
+            .path()
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let number = self.count.fetch_add(1, Ordering::SeqCst);
         let one = Forward {
             channel: self.channel.clone(),
@@ -132,8 +142,13 @@ impl tonic::server::StreamingService<Bytes> for Forward {
             let path = http::uri::PathAndQuery::try_from(path)
                 .map_err(|e| Status::invalid_argument(e.to_string()))?;
             let mut client = tonic::client::Grpc::new(channel);
-            client.ready().await.map_err(|e| Status::unavailable(e.to_string()))?;
-            let messages = request.into_inner().filter_map(async |m: Result<Bytes, _>| m.ok());
+            client
+                .ready()
+                .await
+                .map_err(|e| Status::unavailable(e.to_string()))?;
+            let messages = request
+                .into_inner()
+                .filter_map(async |m: Result<Bytes, _>| m.ok());
             let answer = client.streaming(Request::new(messages), path, Raw).await;
             hook(call, Moment::After).await;
             answer.map(|response| response.map(StreamExt::boxed))

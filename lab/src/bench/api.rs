@@ -1,0 +1,177 @@
+//! What a request costs, against a bare handler that returns the same bytes.
+
+use super::figures::{Aim, Figure, Series, seconds};
+use super::process::cpu_seconds;
+use super::subject::{AT_ONCE, Server, free_port, neighbor_address};
+use crate::daemon::Daemon;
+use crate::tools;
+use anyhow::{Context as _, Result, ensure};
+use futures::{StreamExt, TryStreamExt};
+use reqwest::{Client, RequestBuilder};
+use serde_json::json;
+use std::process::Command;
+use std::time::Instant;
+
+const ROWS: usize = 100;
+/// Requests a turn: the kernel counts CPU in hundredths of a second.
+const READS: usize = 2000;
+const CREATES: usize = 300;
+const CLIENTS: usize = 16;
+
+pub(super) async fn run(rounds: u32) -> Result<Vec<Figure>> {
+    let server = Server::start().await?;
+    server.create_router("r", free_port()?, 1).await?;
+    server.create_neighbors("r", ROWS, AT_ONCE).await?;
+    let floor = Floor::start().await?;
+    let rows: serde_json::Value =
+        server.http().get(server.url("/v2.0/neighbors")).send().await?.json().await?;
+    let id = rows["neighbors"][0]["id"].as_str().context("no row")?;
+    let paths = [("show", format!("/v2.0/neighbors/{id}?_fields=id&_fields=host_name&_fields=mgmt_addr&_fields=neighbor_addr&_fields=peer_as&_fields=status")), ("list of 100", format!("/v2.0/neighbors?limit={ROWS}"))];
+
+    let mut figures = Vec::new();
+    for (name, path) in paths {
+        let url = server.url(&path);
+        let bytes = server.http().get(&url).send().await?.error_for_status()?.bytes().await?;
+        let bare = format!("{}/bodies/same", floor.endpoint);
+        floor.http.put(&bare).body(bytes).send().await?.error_for_status()?;
+        let (mut ours, mut theirs) = (Cost::default(), Cost::default());
+        for _ in 0..rounds {
+            ours.turn(server.id(), READS, || server.http().get(&url)).await?;
+            theirs.turn(floor.daemon.id(), READS, || floor.http.get(&bare)).await?;
+        }
+        figures.extend(ours.against(&theirs, name, Aim::AtMost(1.6)));
+    }
+    figures.extend(creates(&server, &floor, rounds).await?);
+    Ok(figures)
+}
+
+/// Creates, one client at a time and many at once.
+async fn creates(server: &Server, floor: &Floor, rounds: u32) -> Result<Vec<Figure>> {
+    let numbers = std::cell::Cell::new(ROWS);
+    let body = || {
+        numbers.set(numbers.get() + 1);
+        json!({"host_name": "r", "neighbor_addr": neighbor_address(numbers.get()), "peer_as": 65000})
+    };
+    let url = server.url("/v2.0/neighbors");
+    let bare = format!("{}/create", floor.endpoint);
+    let (mut ours, mut theirs) = (Cost::default(), Cost::default());
+    for _ in 0..rounds {
+        ours.turn(server.id(), CREATES, || server.http().post(&url).json(&body())).await?;
+        theirs.turn(floor.daemon.id(), CREATES, || floor.http.post(&bare).json(&body())).await?;
+    }
+    let mut figures = ours.against(&theirs, "create, 1 client", Aim::AtMost(1.5));
+
+    let before = Writes::read(server).await?;
+    futures::stream::iter(0..CREATES * 4)
+        .map(|_| server.http().post(&url).json(&body()))
+        .map(Ok::<_, anyhow::Error>)
+        .try_for_each_concurrent(CLIENTS, async |request| {
+            request.send().await?.error_for_status()?;
+            Ok(())
+        })
+        .await?;
+    let after = Writes::read(server).await?;
+    let (commits, fsyncs) = (after.commits - before.commits, after.fsyncs - before.fsyncs);
+    figures.push(Figure {
+        what: format!("commits an fsync, {CLIENTS} clients"),
+        ours: format!("{commits} commits"),
+        against: format!("{fsyncs} fsyncs"),
+        figure: commits / fsyncs,
+        unit: "commits",
+        aim: Aim::AtLeast(8.0),
+    });
+    Ok(figures)
+}
+
+/// CPU and latency of one side, a turn a sample.
+#[derive(Default)]
+struct Cost {
+    cpu: Series,
+    latency: Series,
+}
+
+impl Cost {
+    /// So many requests, one after the other.
+    async fn turn(
+        &mut self,
+        process: u32,
+        requests: usize,
+        make: impl Fn() -> RequestBuilder,
+    ) -> Result<()> {
+        let mut latency = Series::default();
+        let before = cpu_seconds(process)?;
+        for _ in 0..requests {
+            let request = make();
+            let start = Instant::now();
+            let answer = request.send().await?;
+            ensure!(answer.status().is_success(), "{}", answer.text().await?);
+            answer.bytes().await?;
+            latency.add(start.elapsed().as_secs_f64());
+        }
+        #[expect(clippy::cast_precision_loss, reason = "some thousands")]
+        self.cpu.add((cpu_seconds(process)? - before) / requests as f64);
+        self.latency.add(latency.median());
+        Ok(())
+    }
+
+    fn against(&self, floor: &Self, name: &str, aim: Aim) -> Vec<Figure> {
+        let figure = |what: &str, ours: &Series, theirs: &Series| Figure {
+            what: format!("{name}, {what}"),
+            ours: seconds(ours.median()),
+            against: format!("{} bare handler", seconds(theirs.median())),
+            figure: ours.median() / theirs.median(),
+            unit: "x",
+            aim,
+        };
+        vec![
+            figure("server CPU", &self.cpu, &floor.cpu),
+            figure("latency p50", &self.latency, &floor.latency),
+        ]
+    }
+}
+
+/// The store's own counts.
+struct Writes {
+    commits: f64,
+    fsyncs: f64,
+}
+
+impl Writes {
+    async fn read(server: &Server) -> Result<Self> {
+        let text = server.http().get(server.url("/metrics")).send().await?.text().await?;
+        let value = |name: &str| -> Result<f64> {
+            text.lines()
+                .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+                .with_context(|| format!("/metrics has no {name}"))
+        };
+        Ok(Self {
+            commits: value("sdwan_store_commits_total")?,
+            fsyncs: value("sdwan_store_fsyncs_total")?,
+        })
+    }
+}
+
+/// The bare handler, in a process of its own.
+struct Floor {
+    daemon: Daemon,
+    endpoint: String,
+    http: Client,
+    _folder: tempfile::TempDir,
+}
+
+impl Floor {
+    async fn start() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let address = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let mut command = Command::new(tools::built("lab")?);
+        command.arg("bench-floor").arg(address.to_string()).arg(folder.path().join("floor.db"));
+        let mut daemon = Daemon::start_here(folder.path(), "floor", command)?;
+        daemon.wait_for_address(address)?;
+        Ok(Self {
+            daemon,
+            endpoint: format!("http://{address}"),
+            http: Client::new(),
+            _folder: folder,
+        })
+    }
+}

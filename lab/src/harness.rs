@@ -1,0 +1,103 @@
+//! How a test gets a world of its own: it runs itself again inside of one.
+//!
+//! So `cargo test -p sdwan-lab` works as it is, tests run side by side with the same names and
+//! addresses, and whatever a test leaves behind goes with its world.
+//!
+//! ```ignore
+//! #[test]
+//! fn gobgpd_starts() {
+//!     harness::inside(env!("CARGO_BIN_EXE_lab"), || {
+//!         let wan = Wan::up(Release::V4_8)?;
+//!         // ...
+//!         Ok(())
+//!     });
+//! }
+//! ```
+
+use std::any::type_name_of_val;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::process::{Command, Stdio};
+
+use anyhow::Result;
+
+use crate::{term, world};
+
+/// Runs a test's body in a world of its own. To be called by the test function itself, with a
+/// closure: the closure's name tells which test to run again. `lab` is the lab's program.
+///
+/// # Panics
+/// When the body fails or panics; the daemons' logs are kept then, and the message says where.
+pub fn inside(lab: &str, body: impl FnOnce() -> Result<()>) {
+    if !world::is_inside() {
+        return run_again(lab, test_name(type_name_of_val(&body)));
+    }
+    let outcome = catch_unwind(AssertUnwindSafe(body));
+    if !matches!(outcome, Ok(Ok(()))) {
+        keep_logs();
+    }
+    match outcome {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => panic!("{error:?}"),
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+/// The same for a body that is a future.
+///
+/// # Panics
+/// As [`inside`] does.
+pub fn inside_async<F: Future<Output = Result<()>>>(lab: &str, body: impl FnOnce() -> F) {
+    if !world::is_inside() {
+        return run_again(lab, test_name(type_name_of_val(&body)));
+    }
+    inside(lab, || tokio::runtime::Runtime::new()?.block_on(body()));
+}
+
+/// Tells where the daemons' logs are kept of a lab that failed.
+pub fn keep_logs() {
+    match world::save_logs() {
+        Ok(folder) => term::note(&format!(
+            "The daemons' logs are kept in {}",
+            folder.display()
+        )),
+        Err(error) => term::bad(&format!("the daemons' logs are lost: {error:#}")),
+    }
+}
+
+fn run_again(lab: &str, test: &str) {
+    let own = std::env::current_exe().unwrap_or_else(|error| panic!("who am I: {error}"));
+    let mut command = Command::new(lab);
+    command.arg("exec").arg("--").arg(own);
+    command.args([test, "--exact", "--nocapture", "--include-ignored"]);
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.unwrap_or_else(|error| panic!("cannot start {lab}: {error}"));
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(
+        output.status.success() && out.contains("1 passed"),
+        "{test}, in a world of its own: {}\n{out}{err}",
+        output.status
+    );
+}
+
+/// `crate::module::test::{{closure}}` belongs to the test `module::test`.
+fn test_name(closure: &str) -> &str {
+    let path = closure.split_once("::").map_or(closure, |(_, rest)| rest);
+    path.split_once("::{{closure}}")
+        .map_or(path, |(name, _)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closure_tells_its_test() {
+        let closure = || ();
+        assert_eq!(
+            test_name(type_name_of_val(&closure)),
+            "harness::tests::a_closure_tells_its_test"
+        );
+    }
+}
