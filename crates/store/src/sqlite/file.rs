@@ -3,7 +3,7 @@
 
 use crate::Error;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{Read, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Held as long as the store is open. The file stays behind when it is
@@ -43,13 +43,27 @@ fn resolve_new(path: &Path) -> std::io::Result<PathBuf> {
     }
 }
 
+/// How every SQLite database begins.
+const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
 /// Makes the file if it is missing, for its owner only: it holds the whole
-/// network's configuration.
-pub(super) fn ensure_writable(path: &Path, named: &Path) -> Result<(), Error> {
-    private(OpenOptions::new().append(true).create(true))
+/// network's configuration. SQLite would take some files that are no database
+/// for empty ones and write over them; this does not.
+pub(super) fn ensure_usable(path: &Path, named: &Path) -> Result<(), Error> {
+    let cannot = |error| refuse(named, format_args!("can't be read and written: {error}"));
+    let mut file = private(OpenOptions::new().read(true).append(true).create(true))
         .open(path)
-        .map(drop)
-        .map_err(|error| refuse(named, format_args!("can't be written: {error}")))
+        .map_err(cannot)?;
+    let mut start = Vec::with_capacity(MAGIC.len());
+    let limit = MAGIC.len() as u64;
+    Read::take(&mut file, limit)
+        .read_to_end(&mut start)
+        .map_err(cannot)?;
+    if start.is_empty() || start == MAGIC {
+        Ok(())
+    } else {
+        Err(refuse(named, "is not a database: name another file"))
+    }
 }
 
 /// Readable and writable by the owner alone, where the system knows owners.

@@ -199,7 +199,7 @@ impl Drop for Sqlite {
 fn open(path: &Path, options: Options) -> Result<Opened, Error> {
     let absolute = file::resolve(path)?;
     let lock = file::lock(&absolute, path)?;
-    file::ensure_writable(&absolute, path)?;
+    file::ensure_usable(&absolute, path)?;
     let unusable = |error: rusqlite::Error| file::refuse(path, schema::explain(&error));
     let mut connection = schema::connect(&absolute).map_err(unusable)?;
     schema::prepare(&mut connection).map_err(|why| file::refuse(path, why))?;
