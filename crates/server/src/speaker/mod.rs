@@ -2,6 +2,10 @@
 //! terms on one side, gobgpd's on the other. A trait, because the simulator
 //! stands here in tests.
 
+mod gobgp;
+
+pub use gobgp::GobgpDial;
+
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use sdwan_model::observed::{Observed, SessionState};
