@@ -116,9 +116,12 @@ impl<'a> Node<'a> {
         let name = self.pointer.rsplit('/').next().unwrap_or_default();
         // Its type only: a configuration file holds passwords too.
         let found = crate::value::type_of(self.value);
-        if name.is_empty() {
-            return self.error(format!("the file must be {expected}, not {found}"));
-        }
-        self.error(format!("{name:?} must be {expected}, not {found}"))
+        let what = match name {
+            "" => "the file".to_owned(),
+            // An item of a list: its place says which.
+            item if item.bytes().all(|b| b.is_ascii_digit()) => "this".to_owned(),
+            name => format!("{name:?}"),
+        };
+        self.error(format!("{what} must be {expected}, not {found}"))
     }
 }

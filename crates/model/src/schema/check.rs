@@ -1,6 +1,7 @@
 //! A property's JSON Schema, compiled once.
 
-use crate::format;
+use crate::format::{self, Format};
+use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -22,14 +23,7 @@ impl Check {
         }
         match options.build(source) {
             Ok(validator) => Ok(Self(Arc::new(validator))),
-            Err(error) => {
-                let at = error
-                    .instance_path()
-                    .as_str()
-                    .trim_start_matches('/')
-                    .to_owned();
-                Err(format!("{at}: {error}").trim_start_matches(": ").to_owned())
-            }
+            Err(error) => Err(wrong(&error)),
         }
     }
 
@@ -39,5 +33,21 @@ impl Check {
         value: &'a Value,
     ) -> impl Iterator<Item = jsonschema::ValidationError<'a>> {
         self.0.iter_errors(value)
+    }
+}
+
+/// What is wrong with a schema, where in it.
+fn wrong(error: &jsonschema::ValidationError<'_>) -> String {
+    let text = error.instance().as_str().unwrap_or_default();
+    let why = match error.kind() {
+        ValidationErrorKind::Format { format } if format == "regex" => {
+            Format::Regex.canonical(text).err()
+        }
+        _ => None,
+    };
+    let why = why.unwrap_or_else(|| error.to_string());
+    match error.instance_path().as_str().trim_start_matches('/') {
+        "" => why,
+        at => format!("{at}: {why}"),
     }
 }

@@ -29,6 +29,9 @@ pub(super) struct Declaration<'a> {
     pub(super) metadata: Map<String, Value>,
     pub(super) actions: IndexMap<String, ActionSchema>,
     pub(super) properties: IndexMap<String, Declared<'a>>,
+    /// Names of properties that could not be read: they are there, so that
+    /// nobody who refers to them is told otherwise.
+    pub(super) broken: Vec<String>,
     /// Items of `propertiesOrder`.
     pub(super) order: Vec<Node<'a>>,
     /// Items of `required`.
@@ -81,6 +84,7 @@ pub(super) fn read<'a>(
         metadata: object(&node, "metadata", errors),
         actions: actions(&node, errors),
         properties: IndexMap::new(),
+        broken: Vec::new(),
         order: Vec::new(),
         required: Vec::new(),
         unique: Vec::new(),
@@ -118,8 +122,11 @@ fn read_schema(declaration: &mut Declaration<'_>, errors: &mut Vec<Error>) {
         return;
     };
     for (name, node) in keep(properties.members(), errors).unwrap_or_default() {
-        if let Some(declared) = property::read(name, node, declaration.builtin, errors) {
-            declaration.properties.insert(name.to_owned(), declared);
+        match property::read(name, node, declaration.builtin, errors) {
+            Some(declared) => {
+                declaration.properties.insert(name.to_owned(), declared);
+            }
+            None => declaration.broken.push(name.to_owned()),
         }
     }
 }

@@ -89,6 +89,7 @@ fn add<'a>(base: &mut Declaration<'a>, more: Declaration<'a>, errors: &mut Vec<E
     for (name, action) in more.actions {
         base.actions.entry(name).or_insert(action);
     }
+    base.broken.extend(more.broken);
     for (name, declared) in more.properties {
         match base.properties.get_mut(&name) {
             None => {
@@ -249,6 +250,7 @@ fn take_over<'a>(whole: &mut Declaration<'a>, base: &Declaration<'a>) {
     let mut properties = base.properties.clone();
     properties.extend(std::mem::take(&mut whole.properties));
     whole.properties = properties;
+    whole.broken.extend(base.broken.iter().cloned());
     whole.order.splice(0..0, base.order.iter().cloned());
     whole.required.splice(0..0, base.required.iter().cloned());
     whole.unique.splice(0..0, base.unique.iter().cloned());

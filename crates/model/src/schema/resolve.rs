@@ -93,7 +93,7 @@ fn properties(
         link_parent(declaration, parent, &mut declared);
     }
     let mut ordered = IndexMap::new();
-    let known: Vec<String> = declared.keys().cloned().collect();
+    let names = Names::of(declaration, &declared);
     for item in &declaration.order {
         let name = item.text().unwrap_or_default();
         match declared.shift_remove_entry(name) {
@@ -101,14 +101,38 @@ fn properties(
                 ordered.insert(name, property);
             }
             None if ordered.contains_key(name) => {}
-            None => {
-                let known: Vec<&str> = known.iter().map(String::as_str).collect();
-                errors.push(item.unknown("property", name, &known));
-            }
+            None => names.missing(item, errors),
         }
     }
     ordered.extend(declared);
     ordered
+}
+
+/// The names of a kind's properties, for who refers to one of them.
+struct Names {
+    known: Vec<String>,
+    /// Written, but not understood: that is told where they stand.
+    broken: Vec<String>,
+}
+
+impl Names {
+    fn of(declaration: &Declaration<'_>, properties: &IndexMap<String, Property>) -> Self {
+        Self {
+            known: properties.keys().cloned().collect(),
+            broken: declaration.broken.clone(),
+        }
+    }
+
+    /// Says that the property named at `node` is not known.
+    fn missing(&self, node: &Node<'_>, errors: &mut Vec<Error>) {
+        let name = node.text().unwrap_or_default();
+        if self.broken.iter().any(|b| b == name) {
+            return;
+        }
+        let all = self.known.iter().chain(&self.broken);
+        let all: Vec<&str> = all.map(String::as_str).collect();
+        errors.push(node.unknown("property", name, &all));
+    }
 }
 
 /// A property that every kind has without writing it.
@@ -169,12 +193,11 @@ fn required(
     errors: &mut Vec<Error>,
 ) -> Vec<String> {
     let mut required: Vec<String> = Vec::new();
-    let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+    let names = Names::of(declaration, properties);
     for item in &declaration.required {
         let name = item.text().unwrap_or_default();
         match properties.get(name) {
-            None if declaration.properties.is_empty() => {}
-            None => errors.push(item.unknown("property", name, &known)),
+            None => names.missing(item, errors),
             Some(property) if !property.on_create => errors.push(item.error(format!(
                 "{name:?} can't be required: its permission does not let it be given on create"
             ))),
@@ -192,14 +215,14 @@ fn unique_together(
     properties: &IndexMap<String, Property>,
     errors: &mut Vec<Error>,
 ) -> IndexMap<String, Vec<String>> {
-    let known: Vec<&str> = properties.keys().map(String::as_str).collect();
+    let known = Names::of(declaration, properties);
     let mut groups = IndexMap::new();
     for columns in &declaration.unique {
         let mut names = Vec::new();
         for column in columns {
             let name = column.text().unwrap_or_default();
             match properties.get(name) {
-                None => errors.push(column.unknown("property", name, &known)),
+                None => known.missing(column, errors),
                 Some(p) if p.computed || p.secret => {
                     errors.push(column.error(format!(
                         "{name:?} is not kept in the row: it can't be indexed"

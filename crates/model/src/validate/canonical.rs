@@ -6,8 +6,9 @@ use serde_json::Value;
 /// Largest float below which every whole number is exact.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Rewrites a valid value in canonical form, following the JSON Schema that
-/// it was checked against into lists and objects.
+/// Rewrites what is right in a value in canonical form, following its JSON
+/// Schema into lists and objects. What is wrong stays as it was, for the
+/// check to tell.
 pub(super) fn value(value: &mut Value, schema: &Value) {
     match value {
         Value::String(text) => {

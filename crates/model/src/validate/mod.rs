@@ -161,7 +161,9 @@ pub fn stored(kind: &Kind, body: &Body) -> Vec<Violation> {
 
 /// What a value has against its property; pointers are relative to the value.
 pub(crate) fn value(property: &Property, value: &Value) -> Vec<Violation> {
-    value_violations(property, value)
+    let mut value = value.clone();
+    canonical::value(&mut value, &property.source);
+    value_violations(property, &value)
 }
 
 /// The body without its wrapper `{SINGULAR: {..}}`, if it has one.
@@ -217,9 +219,10 @@ fn taken(
     mut value: Value,
     violations: &mut Vec<Violation>,
 ) -> Option<Value> {
+    // First one spelling, then the rules: they compare values.
+    canonical::value(&mut value, &property.source);
     let found = value_violations(property, &value);
     if found.is_empty() {
-        canonical::value(&mut value, &property.source);
         return Some(value);
     }
     let pointer = child("", name);
@@ -246,9 +249,7 @@ fn keep_fixed(
     mut value: Value,
     violations: &mut Vec<Violation>,
 ) {
-    if value_violations(property, &value).is_empty() {
-        canonical::value(&mut value, &property.source);
-    }
+    canonical::value(&mut value, &property.source);
     if property.computed || before != Some(&value) {
         let mut violation = read_only(name, property, "updated");
         if property.on_create {
