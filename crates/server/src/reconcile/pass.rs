@@ -28,6 +28,8 @@ pub(super) enum Ended {
     Gone,
     /// Nothing to do until something changes.
     Rest,
+    /// The router can't be seen; the monitor asks for a pass when it can.
+    Unseen,
     /// It wrote: another pass looks whether the daemon did what it said.
     Wrote,
     /// It could not finish, but trying again may help.
@@ -43,11 +45,10 @@ impl Ground {
         self.board.enroll(roster(&view));
         let speaker = match self.link.standing() {
             Standing::Up(speaker) => speaker,
-            // The monitor marks the router as soon as it knows.
-            Standing::Connecting => return Ended::Rest,
+            Standing::Connecting => return Ended::Unseen,
             Standing::Down(error) => {
                 let report = of_silence(&view, &Silence::from(&error));
-                return self.report(report, Ended::Rest).await;
+                return self.report(report, Ended::Unseen).await;
             }
         };
         let observed = match speaker.observe(minor(&view)).await {

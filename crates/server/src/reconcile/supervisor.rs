@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Keeps all routers; one for the whole server.
@@ -121,21 +121,21 @@ impl Supervisor {
             let here = address.borrow_and_update().clone();
             let leave = router.stop.child_token();
             let mut tasks = self.move_in(router, here, &leave);
-            let moved = tokio::select! {
-                _ = address.changed() => true,
-                // Either of the two has ended: the router is gone, or a bug.
-                ended = tasks.join_next() => matches!(ended, Some(Err(_))),
+            let next = tokio::select! {
+                _ = address.changed() => Next::Move,
+                ended = tasks.join_next() => Next::after(router, ended),
             };
             leave.cancel();
             while let Some(ended) = tasks.join_next().await {
-                if let Err(error) = ended {
-                    tracing::error!(router = %router.id, %error, "a task has died, which is a bug");
+                Next::after(router, Some(ended));
+            }
+            match next {
+                Next::Move if !router.stop.is_cancelled() => {}
+                Next::Again if !router.stop.is_cancelled() => {
+                    tokio::time::sleep(self.settings.jittered(self.settings.probe)).await;
                 }
+                _ => return,
             }
-            if !moved || router.stop.is_cancelled() {
-                return;
-            }
-            tokio::time::sleep(self.settings.jittered(self.settings.probe)).await;
         }
     }
 
@@ -165,5 +165,27 @@ impl Supervisor {
         tasks.spawn(worker.run(leave.clone()));
         tasks.spawn(monitor.run(leave.clone()));
         tasks
+    }
+}
+
+/// What follows when a router's tasks end.
+enum Next {
+    /// Its gobgpd listens elsewhere now.
+    Move,
+    /// A task has died: start over.
+    Again,
+    /// It is no more, or the server stops.
+    Leave,
+}
+
+impl Next {
+    fn after(router: &Router, ended: Option<Result<(), JoinError>>) -> Self {
+        match ended {
+            Some(Err(error)) => {
+                tracing::error!(router = %router.id, %error, "a task has died, which is a bug");
+                Self::Again
+            }
+            Some(Ok(())) | None => Self::Leave,
+        }
     }
 }

@@ -57,19 +57,27 @@ impl Worker {
         if self.own.is_none_or(|own| Instant::now() < own) {
             self.backoff.reset();
         }
-        let trouble = match &ended {
+        let again = match ended {
             Ended::Gone => return None,
-            Ended::Rest | Ended::Wrote => None,
-            Ended::Trouble(trouble) => Some(trouble.clone()),
-        };
-        self.complain(trouble);
-        Some(match ended {
-            Ended::Wrote | Ended::Trouble(_) => self.backoff.next((self.settings.jitter)()),
-            Ended::Gone | Ended::Rest => {
-                self.backoff.reset();
-                self.settings.jittered(self.settings.period)
+            Ended::Unseen => false,
+            Ended::Rest => {
+                self.complain(None);
+                false
             }
-        })
+            Ended::Wrote => {
+                self.complain(None);
+                true
+            }
+            Ended::Trouble(trouble) => {
+                self.complain(Some(trouble));
+                true
+            }
+        };
+        if again {
+            return Some(self.backoff.next((self.settings.jitter)()));
+        }
+        self.backoff.reset();
+        Some(self.settings.jittered(self.settings.period))
     }
 
     fn complain(&mut self, trouble: Option<String>) {

@@ -1,0 +1,299 @@
+//! A world for tests: a store, a network of fake daemons, and servers that
+//! come and go on top of them. Time is tokio's, usually paused; ids are
+//! counted.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+pub mod daemon;
+pub mod gated;
+
+use daemon::{Daemon, Network};
+use gated::{Gate, Gated};
+use sdwan_model::resource::ResourceRef;
+use sdwan_model::schema::Schemas;
+use sdwan_server::catalog::{Catalog, DeleteOptions, Mode, Options, Shown, WriteOptions};
+use sdwan_server::reconcile::{Settings, Supervisor};
+use sdwan_server::secrets::SecretBox;
+use sdwan_store::Store;
+use sdwan_store::faults::Faulty;
+use sdwan_store::memory::Memory;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// What outlives a server.
+pub struct World {
+    pub network: Network,
+    /// Fails on demand.
+    pub store: Arc<Faulty>,
+    gated: Arc<Gated>,
+    ids: Arc<AtomicU64>,
+    epoch: Instant,
+    settings: Settings,
+    key: Option<[u8; 32]>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    pub fn new() -> Self {
+        let gated = Arc::new(Gated::new(Arc::new(Memory::new())));
+        Self {
+            network: Network::default(),
+            store: Arc::new(Faulty::new(gated.clone())),
+            gated,
+            ids: Arc::default(),
+            epoch: Instant::now(),
+            settings: Settings::new(Arc::new(|| 0.5)),
+            key: Some([7; 32]),
+        }
+    }
+
+    /// Nothing happens by itself: no timer starts a pass.
+    pub fn without_timers(mut self) -> Self {
+        let never = Duration::from_secs(1_000_000);
+        self.settings.period = never;
+        self.settings.retry_floor = never;
+        self.settings.retry_ceiling = never;
+        self
+    }
+
+    /// The same world with the key file lost.
+    pub fn without_key(&self) -> Self {
+        Self {
+            network: self.network.clone(),
+            store: self.store.clone(),
+            gated: self.gated.clone(),
+            ids: self.ids.clone(),
+            epoch: self.epoch,
+            settings: self.settings.clone(),
+            key: None,
+        }
+    }
+
+    pub fn daemon(&self, address: &str) -> Daemon {
+        self.network.daemon(address)
+    }
+
+    /// Every store commit, and every call of every daemon, passes this gate.
+    pub fn gate(&self, gate: Option<Gate>) {
+        self.gated.gate(gate.clone());
+        self.network.gate(gate);
+    }
+
+    /// A server on this store.
+    pub async fn start(&self) -> Server {
+        let ids = self.ids.clone();
+        let epoch = self.epoch;
+        let instance = ids.fetch_add(1, Ordering::Relaxed);
+        let options = Options {
+            secrets: match self.key {
+                Some(key) => SecretBox::from_key(key),
+                None => SecretBox::missing("the key file is missing: restore it"),
+            },
+            ids: Arc::new(move || {
+                Uuid::from_u128(u128::from(ids.fetch_add(1, Ordering::Relaxed)) + (4 << 76))
+            }),
+            clock: Arc::new(move || {
+                let elapsed = jiff::SignedDuration::try_from(epoch.elapsed()).unwrap();
+                jiff::Timestamp::UNIX_EPOCH + elapsed
+            }),
+            instance: format!("server-{instance}"),
+        };
+        let schemas = Arc::new(Schemas::builtin());
+        let catalog = Catalog::open(self.store.clone(), schemas, options)
+            .await
+            .unwrap();
+        let supervisor = Supervisor::new(
+            catalog.clone(),
+            Arc::new(self.network.clone()),
+            self.settings.clone(),
+        );
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(supervisor.clone().run(stop.clone()));
+        Server {
+            catalog,
+            supervisor,
+            stop,
+            task,
+        }
+    }
+
+    /// The store's newest revision.
+    pub async fn revision(&self) -> u64 {
+        self.store.list("/").await.unwrap().revision.0
+    }
+
+    /// Every key under a prefix.
+    pub async fn keys(&self, prefix: &str) -> Vec<String> {
+        let listing = self.store.list(prefix).await.unwrap();
+        listing.entries.into_iter().map(|entry| entry.key).collect()
+    }
+}
+
+/// A running server.
+pub struct Server {
+    pub catalog: Arc<Catalog>,
+    pub supervisor: Arc<Supervisor>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// As SIGTERM does.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+
+    /// As SIGKILL does: nothing more is done, nothing is waited for.
+    pub async fn kill(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+
+    pub async fn create(&self, kind: &str, body: Value) -> ResourceRef {
+        let shown = self
+            .catalog
+            .create(kind, body, WriteOptions::default())
+            .await
+            .unwrap_or_else(|error| panic!("{kind}: {error}"));
+        shown.row.reference()
+    }
+
+    /// Router number `n`, at `192.0.2.n:50051`.
+    pub async fn router(&self, n: u8) -> ResourceRef {
+        let body = json!({
+            "host_name": format!("GoBGP-{n}"),
+            "router_id": format!("10.0.1.{n}"),
+            "local_as": 65001,
+            "mgmt_addr": format!("192.0.2.{n}"),
+        });
+        self.create("router", body).await
+    }
+
+    pub async fn neighbor(&self, router: u8, address: &str) -> ResourceRef {
+        self.neighbor_with(router, address, json!({})).await
+    }
+
+    pub async fn neighbor_with(&self, router: u8, address: &str, more: Value) -> ResourceRef {
+        let mut body = json!({
+            "host_name": format!("GoBGP-{router}"),
+            "neighbor_addr": address,
+            "peer_as": 65000,
+        });
+        extend(&mut body, more);
+        self.create("neighbor", body).await
+    }
+
+    /// `policy1/statement1`, next-hop self, on export to this neighbor.
+    pub async fn policy(&self, router: u8, neighbor: &str) -> ResourceRef {
+        let body = json!({
+            "host_name": format!("GoBGP-{router}"),
+            "policy_name": "policy1",
+            "statement_name": "statement1",
+            "statement_action": "next-hop self",
+            "route_disposition": "accept",
+            "apply_direction": "export",
+            "apply_neighbor": neighbor,
+        });
+        self.create("policyinfo", body).await
+    }
+
+    pub async fn update(&self, row: &ResourceRef, patch: Value) {
+        self.catalog
+            .update(&row.kind, &row.id, patch, Mode::Merge, None, false)
+            .await
+            .unwrap();
+    }
+
+    pub async fn delete(&self, row: &ResourceRef) {
+        self.delete_with(row, DeleteOptions::default()).await;
+    }
+
+    pub async fn delete_cascading(&self, row: &ResourceRef) {
+        let options = DeleteOptions {
+            cascade: true,
+            ..DeleteOptions::default()
+        };
+        self.delete_with(row, options).await;
+    }
+
+    async fn delete_with(&self, row: &ResourceRef, options: DeleteOptions) {
+        let deleted = self.catalog.delete(&row.kind, &row.id, options).await;
+        deleted.unwrap();
+    }
+
+    pub fn shown(&self, row: &ResourceRef) -> Option<Shown> {
+        self.catalog.get(&row.kind, &row.id)
+    }
+
+    /// The status as users see it; `GONE` for a row that is no more.
+    pub fn status(&self, row: &ResourceRef) -> String {
+        let Some(shown) = self.shown(row) else {
+            return "GONE".into();
+        };
+        let word = shown.status.map(|folded| folded.status);
+        let word = serde_json::to_value(word).unwrap();
+        word.as_str().unwrap_or("NONE").to_owned()
+    }
+
+    pub fn reason(&self, row: &ResourceRef) -> String {
+        let shown = self.shown(row);
+        let folded = shown.and_then(|shown| shown.status);
+        folded.map(|folded| folded.reason).unwrap_or_default()
+    }
+
+    /// Waits until the row has this status.
+    pub async fn becomes(&self, row: &ResourceRef, status: &str) {
+        let describe = || format!("{row}: {} ({})", self.status(row), self.reason(row));
+        self.until(&format!("{row} is {status}"), describe, || {
+            self.status(row) == status
+        })
+        .await;
+    }
+
+    /// Waits until something holds, for at most half an hour of paused time.
+    pub async fn until(&self, what: &str, describe: impl Fn() -> String, holds: impl Fn() -> bool) {
+        let start = Instant::now();
+        let mut step = Duration::from_millis(1);
+        while !holds() {
+            assert!(
+                start.elapsed() < Duration::from_secs(1800),
+                "never: {what}; it is {}",
+                describe()
+            );
+            tokio::time::sleep(step).await;
+            step = (step * 2).min(Duration::from_millis(500));
+        }
+    }
+
+    /// Waits until nobody has anything to do: the daemons and the store stay
+    /// as they are for longer than any timer but the period of the passes.
+    pub async fn quiet(&self, world: &World) {
+        let mut last = None;
+        loop {
+            let now = (world.revision().await, world.network.writes());
+            if last == Some(now) {
+                return;
+            }
+            last = Some(now);
+            tokio::time::sleep(Duration::from_secs(20)).await;
+        }
+    }
+}
+
+fn extend(body: &mut Value, more: Value) {
+    if let (Value::Object(body), Value::Object(more)) = (body, more) {
+        body.extend(more);
+    }
+}
