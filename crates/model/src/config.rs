@@ -132,6 +132,21 @@ pub enum Family {
     Ipv6Flowspec,
 }
 
+impl Family {
+    /// OpenConfig's name, e.g. `ipv4-unicast`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ipv4Unicast => "ipv4-unicast",
+            Self::Ipv6Unicast => "ipv6-unicast",
+            Self::L3vpnIpv4Unicast => "l3vpn-ipv4-unicast",
+            Self::L3vpnIpv6Unicast => "l3vpn-ipv6-unicast",
+            Self::L2vpnEvpn => "l2vpn-evpn",
+            Self::Ipv4Flowspec => "ipv4-flowspec",
+            Self::Ipv6Flowspec => "ipv6-flowspec",
+        }
+    }
+}
+
 /// Whether an operator wants the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -150,6 +165,16 @@ pub enum Direction {
     Import,
     /// To the neighbor.
     Export,
+}
+
+impl Direction {
+    /// GoBGP's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Import => "import",
+            Self::Export => "export",
+        }
+    }
 }
 
 /// What becomes of a route that a statement matched.
@@ -176,12 +201,21 @@ pub struct Policy {
 pub struct Statement {
     /// Its name on the daemon, unique in the router.
     pub name: String,
-    /// The rows that it came from.
-    pub sources: Vec<Source>,
+    /// The rows that it came from, each with the neighbor that it names.
+    pub sources: Vec<StatementSource>,
     /// A name in [`RouterConfig::neighbor_sets`]: matches any of them.
     pub neighbor_set: String,
     /// What it changes in a route; `None` changes nothing.
     pub action: Option<Action>,
     /// `None` goes on to the next statement.
     pub disposition: Option<Disposition>,
+}
+
+/// A row that a statement came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatementSource {
+    /// The row.
+    pub row: Source,
+    /// The neighbor that it is about; `None` is all of them.
+    pub neighbor: Option<IpAddr>,
 }

@@ -71,7 +71,9 @@ pub struct Peer {
     pub hold_time: u16,
     /// Seconds.
     pub keepalive_interval: u16,
-    /// `None` when unspecified (0.0.0.0 or ::).
+    /// `None` when unspecified (0.0.0.0 or ::). Once a session has been up,
+    /// gobgpd lists that session's own source address here, whatever was
+    /// configured (3.10, 3.36, 4.8).
     pub local_address: Option<IpAddr>,
     /// Waits for the neighbor to connect.
     pub passive: bool,
@@ -87,6 +89,10 @@ pub struct Peer {
     pub admin_state: AdminState,
     /// The session.
     pub session: SessionState,
+    /// When the session came up, as the daemon tells it (`Timers.state.uptime`,
+    /// Unix seconds): another value is another session. `None` while it is
+    /// not established.
+    pub established_at: Option<u64>,
     /// The peer group, empty where none: a group's values override the peer's.
     pub peer_group: String,
 }

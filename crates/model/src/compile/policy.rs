@@ -7,7 +7,9 @@
 use super::fields::Fields;
 use super::source;
 use crate::action::Action;
-use crate::config::{Direction, Disposition, Held, Neighbor, Policy, Source, Statement};
+use crate::config::{
+    Direction, Disposition, Held, Neighbor, Policy, Source, Statement, StatementSource,
+};
 use crate::resource::{ResourceRef, Row};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -228,6 +230,10 @@ fn lay_out(
             compiled.waiting.push((row.source, why));
             continue;
         }
+        let source = StatementSource {
+            row: row.source,
+            neighbor: row.neighbor.flatten(),
+        };
         let statement_name = format!("{name}/{}", row.statement.unwrap_or_default());
         compiled
             .sets
@@ -235,10 +241,10 @@ fn lay_out(
             .or_default()
             .extend(members);
         match statements.iter_mut().find(|s| s.name == statement_name) {
-            Some(statement) => statement.sources.push(row.source),
+            Some(statement) => statement.sources.push(source),
             None => statements.push(Statement {
                 name: statement_name.clone(),
-                sources: vec![row.source],
+                sources: vec![source],
                 neighbor_set: statement_name,
                 action: row.action,
                 disposition: row.disposition,

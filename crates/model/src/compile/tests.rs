@@ -332,7 +332,7 @@ proptest! {
         words.extend(config.waiting.iter().map(|(source, _)| source.resource.clone()));
         words.extend(config.neighbors.values().map(|n| n.source.resource.clone()));
         for statement in config.policies.values().flat_map(|p| &p.statements) {
-            words.extend(statement.sources.iter().map(|s| s.resource.clone()));
+            words.extend(statement.sources.iter().map(|s| s.row.resource.clone()));
             prop_assert!(!config.neighbor_sets[&statement.neighbor_set].is_empty());
         }
         words.sort();

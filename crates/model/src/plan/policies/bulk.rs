@@ -1,0 +1,300 @@
+//! Everything on the daemon is ours: `SetPolicies` states all of it at once.
+//!
+//! It keeps assignments by name, empties an assignment to ACCEPT if a policy
+//! in it is missing, and takes a default of NONE for ACCEPT. So it always
+//! names a superset of what is assigned, and is not used where a default is
+//! NONE.
+
+use super::super::draft::Draft;
+use super::super::{Disturbance, Op, OwnedRecord, OwnedWrite, Stage};
+use super::inventory::{Inventory, restate, same, same_set, twin};
+use super::{direction_of, next, policy_key, resources, set_key};
+use crate::config::{Direction, Policy};
+use crate::observed::{self, Assignment, DefaultAction};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+const DIRECTIONS: [Direction; 2] = [Direction::Import, Direction::Export];
+
+/// Sets and policies as one call states them.
+#[derive(Clone, Default, PartialEq)]
+struct Content {
+    sets: BTreeMap<String, BTreeSet<IpAddr>>,
+    policies: BTreeMap<String, Policy>,
+}
+
+impl Content {
+    fn put(&mut self, policy: Policy, sets: impl Fn(&str) -> BTreeSet<IpAddr>) {
+        for statement in &policy.statements {
+            self.sets
+                .entry(statement.neighbor_set.clone())
+                .or_default()
+                .extend(sets(&statement.neighbor_set));
+        }
+        self.policies.insert(policy.name.clone(), policy);
+    }
+
+    /// What is there without its rows, for comparing.
+    fn bare(&self) -> Self {
+        let mut bare = self.clone();
+        for statement in bare.policies.values_mut().flat_map(|p| &mut p.statements) {
+            statement.sources.clear();
+        }
+        bare
+    }
+
+    fn call(self) -> Op {
+        Op::SetPolicies {
+            neighbor_sets: self.sets,
+            policies: self.policies.into_values().collect(),
+        }
+    }
+}
+
+/// Whether everything may be stated at once: nothing foreign, no NONE, and
+/// what has to stay for now is in words that we have.
+pub(super) fn possible(inventory: &Inventory<'_>) -> bool {
+    let plain = |policy: &&observed::Policy| {
+        let in_place = DIRECTIONS
+            .iter()
+            .all(|direction| inventory.assignment(*direction) == &inventory.target(*direction));
+        let overwritten = in_place && inventory.want.contains_key(policy.name.as_str());
+        overwritten || restate(policy).is_some_and(|p| has_its_sets(&p, inventory))
+    };
+    inventory.alone
+        && DIRECTIONS
+            .iter()
+            .all(|direction| inventory.assignment(*direction).default != DefaultAction::None)
+        && inventory.policies.values().all(plain)
+}
+
+fn has_its_sets(policy: &Policy, inventory: &Inventory<'_>) -> bool {
+    policy.statements.iter().all(|statement| {
+        inventory
+            .sets
+            .get(statement.neighbor_set.as_str())
+            .is_some_and(|set| set.complete && !set.neighbors.is_empty())
+    })
+}
+
+pub(super) fn plan(inventory: &Inventory<'_>, draft: &mut Draft<'_>) {
+    let moves: Vec<(Direction, Assignment)> = DIRECTIONS
+        .into_iter()
+        .map(|direction| (direction, inventory.target(direction)))
+        .filter(|(direction, target)| inventory.assignment(*direction) != target)
+        .collect();
+    let end = end(inventory);
+    let (first, twins) = first(inventory, &end, &moves);
+    let mut middle = end.clone();
+    for name in &twins {
+        if let Some(want) = inventory.want.get(name.as_str()) {
+            middle.put(twin(want), |_| BTreeSet::new());
+        }
+    }
+    if !stated(inventory, &first) {
+        let (op, why) = (first.clone().call(), why(inventory));
+        let changed = inventory.want.values().filter(|p| changes(inventory, p));
+        let rows = resources(changed.copied());
+        let settles = if first.bare() == end.bare() { gone(inventory, &twins) } else { Vec::new() };
+        draft.step(Stage::Policies, op, Disturbance::None, why, rows, settles);
+    }
+    for name in &twins {
+        draft.put(policy_key(&next(name)), OwnedRecord::default());
+    }
+    let standing_in: BTreeMap<String, String> =
+        twins.iter().map(|name| (name.clone(), next(name))).collect();
+    for (direction, target) in &moves {
+        assign(inventory, Stage::Assign, *direction, target, &standing_in, draft);
+    }
+    if !twins.is_empty() {
+        let why = format!("{} again under its own name", twins.join(", "));
+        let rows = resources(twins.iter().filter_map(|n| inventory.want.get(n.as_str()).copied()));
+        let op = middle.clone().call();
+        draft.step(Stage::Restore, op, Disturbance::None, why, rows, Vec::new());
+        for (direction, target) in &moves {
+            if twins.iter().any(|name| direction_of(name) == *direction) {
+                let none = BTreeMap::new();
+                assign(inventory, Stage::Reassign, *direction, target, &none, draft);
+            }
+        }
+    }
+    let before = if twins.is_empty() { &first } else { &middle };
+    if before.bare() != end.bare() {
+        draft.step(
+            Stage::Sweep,
+            end.call(),
+            Disturbance::None,
+            "takes away what nothing uses any more",
+            Vec::new(),
+            gone(inventory, &twins),
+        );
+    }
+}
+
+/// What is on the daemon when all is done.
+fn end(inventory: &Inventory<'_>) -> Content {
+    let mut end = Content::default();
+    for want in inventory.want.values() {
+        end.put((*want).clone(), |set| wanted(inventory, set));
+    }
+    for kept in inventory.policies.values().filter(|p| inventory.is_kept(&p.name)) {
+        if let Some(policy) = restate(kept) {
+            end.put(policy, |set| had(inventory, set));
+        }
+    }
+    end
+}
+
+/// What is stated before the assignment moves: what is evaluated until then,
+/// and all that is evaluated after. Where nothing moves, that is the end
+/// itself, and the call is the moment of the change. Also names the policies
+/// that need a twin.
+fn first(
+    inventory: &Inventory<'_>,
+    end: &Content,
+    moves: &[(Direction, Assignment)],
+) -> (Content, Vec<String>) {
+    let mut first = end.clone();
+    let mut twins = Vec::new();
+    for have in inventory.policies.values() {
+        let name = have.name.as_str();
+        if inventory.is_kept(name) || !inventory.is_assigned(name) {
+            continue;
+        }
+        let Some(old) = restate(have) else { continue };
+        match inventory.want.get(name) {
+            None => first.put(old, |set| had(inventory, set)),
+            Some(want) if moves.iter().any(|(d, _)| *d == direction_of(name)) => {
+                if !same(have, want) {
+                    twins.push(name.to_owned());
+                    first.put(twin(want), |_| BTreeSet::new());
+                }
+                first.put(old, |set| had(inventory, set));
+            }
+            Some(_) => {}
+        }
+    }
+    (first, twins)
+}
+
+fn wanted(inventory: &Inventory<'_>, set: &str) -> BTreeSet<IpAddr> {
+    inventory.want_sets.get(set).map(|set| (*set).clone()).unwrap_or_default()
+}
+
+fn had(inventory: &Inventory<'_>, set: &str) -> BTreeSet<IpAddr> {
+    inventory.sets.get(set).map(|set| set.neighbors.clone()).unwrap_or_default()
+}
+
+/// Whether the daemon has exactly this.
+fn stated(inventory: &Inventory<'_>, content: &Content) -> bool {
+    inventory.policies.len() == content.policies.len()
+        && inventory.sets.len() == content.sets.len()
+        && content.policies.iter().all(|(name, policy)| {
+            inventory.policies.get(name.as_str()).is_some_and(|have| same(have, policy))
+        })
+        && content.sets.iter().all(|(name, set)| {
+            inventory.sets.get(name.as_str()).is_some_and(|have| same_set(have, set))
+        })
+}
+
+fn changes(inventory: &Inventory<'_>, policy: &Policy) -> bool {
+    inventory.policies.get(policy.name.as_str()).is_none_or(|have| !same(have, policy))
+        || policy.statements.iter().any(|statement| {
+            let set = statement.neighbor_set.as_str();
+            inventory.sets.get(set).is_none_or(|have| {
+                inventory.want_sets.get(set).is_none_or(|want| !same_set(have, want))
+            })
+        })
+}
+
+/// Records that end with what they are about.
+fn gone(inventory: &Inventory<'_>, twins: &[String]) -> Vec<OwnedWrite> {
+    let policies = inventory.going().map(|policy| policy_key(&policy.name));
+    let twins = twins.iter().map(|name| policy_key(&next(name)));
+    let sets = inventory.going_sets().map(set_key);
+    policies.chain(twins).chain(sets).map(OwnedWrite::Remove).collect()
+}
+
+fn why(inventory: &Inventory<'_>) -> String {
+    const NAMED: usize = 4;
+    let mut parts: Vec<String> = Vec::new();
+    for (name, want) in &inventory.want {
+        match inventory.policies.get(name) {
+            None => parts.push(format!("{name} is new")),
+            Some(have) if !same(have, want) => parts.push(format!("{name} changes")),
+            Some(_) if changes(inventory, want) => parts.push(format!("neighbors of {name} change")),
+            Some(_) => {}
+        }
+    }
+    parts.extend(inventory.going().map(|policy| format!("{} goes", policy.name)));
+    if parts.is_empty() {
+        parts.extend(inventory.going_sets().map(|set| format!("neighbor set {set} goes")));
+    }
+    let more = parts.len().saturating_sub(NAMED);
+    parts.truncate(NAMED);
+    if more > 0 {
+        parts.push(format!("{more} more"));
+    }
+    parts.join(", ")
+}
+
+/// One assignment, with twins in the places of those that they stand in for.
+pub(super) fn assign(
+    inventory: &Inventory<'_>,
+    stage: Stage,
+    direction: Direction,
+    target: &Assignment,
+    twins: &BTreeMap<String, String>,
+    draft: &mut Draft<'_>,
+) {
+    let have = inventory.assignment(direction);
+    let policies: Vec<String> = target
+        .policies
+        .iter()
+        .map(|name| twins.get(name).unwrap_or(name).clone())
+        .collect();
+    let before: BTreeSet<&String> = have.policies.iter().collect();
+    let after: BTreeSet<&String> = target.policies.iter().collect();
+    let mut parts = Vec::new();
+    let listing = |names: Vec<&&String>| {
+        names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let added: Vec<&&String> = after.difference(&before).collect();
+    let removed: Vec<&&String> = before.difference(&after).collect();
+    if !twins.is_empty() {
+        let standing: Vec<&str> = twins.keys().map(String::as_str).collect();
+        parts.push(format!("twins stand in for {}", standing.join(", ")));
+    }
+    if !added.is_empty() {
+        parts.push(format!("adds {}", listing(added)));
+    }
+    if !removed.is_empty() {
+        parts.push(format!("takes out {}", listing(removed)));
+    }
+    if have.default != target.default {
+        parts.push("the default rejects everything".to_owned());
+    }
+    if parts.is_empty() {
+        parts.push(match stage {
+            Stage::Reassign => "own names again".to_owned(),
+            _ => "order".to_owned(),
+        });
+    }
+    let concerned = inventory
+        .want
+        .iter()
+        .filter(|(name, _)| direction_of(name) == direction)
+        .map(|(_, policy)| *policy);
+    draft.step(
+        stage,
+        Op::SetAssignment {
+            direction,
+            policies,
+            default: target.default,
+        },
+        Disturbance::None,
+        parts.join(", "),
+        resources(concerned),
+        Vec::new(),
+    );
+}
