@@ -21,24 +21,28 @@ pub(crate) trait Source: Send + Sync + 'static {
 
 /// The watch of `prefix` from `after` on. `head` is the store's revision and
 /// closes with the store.
-pub(crate) fn follow<S: Source>(
+///
+/// # Errors
+/// What reading the first page meets, [`Error::Compacted`] above all.
+pub(crate) async fn follow<S: Source>(
     source: S,
     head: watch::Receiver<Revision>,
     prefix: &str,
     after: Revision,
-) -> Watch {
-    let follower = Follower {
+) -> Result<Watch, Error> {
+    let mut follower = Follower {
         source,
         head,
         prefix: prefix.to_owned(),
         after,
         ready: VecDeque::new(),
     };
-    try_unfold(follower, |mut follower| async move {
+    follower.read().await?;
+    let watch = try_unfold(follower, |mut follower| async move {
         let batch = follower.next().await?;
         Ok(Some((batch, follower)))
-    })
-    .boxed()
+    });
+    Ok(watch.boxed())
 }
 
 struct Follower<S> {
@@ -62,14 +66,19 @@ impl<S: Source> Follower<S> {
                 .await
                 .map(drop)
                 .map_err(|_| Error::Unavailable("it was closed".into()))?;
-            let page = self.source.page(&self.prefix, after).await?;
-            self.after = page.through;
-            self.ready = page
-                .batches
-                .iter()
-                .filter_map(|batch| under(batch, &self.prefix))
-                .collect();
+            self.read().await?;
         }
+    }
+
+    async fn read(&mut self) -> Result<(), Error> {
+        let page = self.source.page(&self.prefix, self.after).await?;
+        self.after = page.through;
+        let touching = page
+            .batches
+            .iter()
+            .filter_map(|batch| under(batch, &self.prefix));
+        self.ready = touching.collect();
+        Ok(())
     }
 }
 

@@ -84,9 +84,12 @@ impl Timers {
         tokio::spawn(async move {
             loop {
                 let lease = timers.due().await;
-                while let Err(error) = end(lease).await {
+                if let Err(error) = end(lease).await {
                     tracing::warn!(lease = lease.0, %error, "the lease's keys stay for now");
                     sleep(RETRY).await;
+                    while end(lease).await.is_err() {
+                        sleep(RETRY).await;
+                    }
                 }
             }
         })

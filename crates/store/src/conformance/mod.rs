@@ -2,7 +2,9 @@
 //!
 //! A backend's test file says how to make an empty store and calls the macro:
 //!
-//! ```ignore
+//! ```
+//! use sdwan_store::{conformance::Subject, memory::Memory};
+//!
 //! sdwan_store::conformance!(async { Subject::new(Memory::new()) });
 //! ```
 //!

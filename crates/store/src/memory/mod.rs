@@ -117,9 +117,8 @@ impl Store for Memory {
     }
 
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Watch, Error> {
-        lock(&self.engine.state).history().page(after)?;
         let source = Arc::clone(&self.engine.state);
-        Ok(follow(source, self.engine.head.subscribe(), prefix, after))
+        follow(source, self.engine.head.subscribe(), prefix, after).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Outcome, Error> {

@@ -29,6 +29,9 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, Error> {
             return Err(refuse(path, "is not a regular file: name another"));
         }
         Ok(_) => fs::canonicalize(path),
+        Err(_) if path.is_symlink() => {
+            return Err(refuse(path, "is a link to nowhere: name the file itself"));
+        }
         Err(_) => resolve_new(path),
     };
     absolute.map_err(|error| refuse(path, format_args!("can't be found or made: {error}")))

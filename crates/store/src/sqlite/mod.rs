@@ -12,6 +12,7 @@ mod file;
 mod queue;
 mod readers;
 mod retention;
+mod round;
 mod schema;
 mod tables;
 mod writer;
@@ -45,7 +46,8 @@ const RECENT_BYTES: usize = 8 * 1024 * 1024;
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// How a store keeps its history. A watch can resume from a revision that is
-/// neither too many revisions back nor too old.
+/// neither too many revisions back nor too old; one that is being read must
+/// not fall behind as far, so a few hundred revisions are the least to keep.
 #[derive(Clone)]
 pub struct Options {
     /// Revisions of history that are kept at the most.
@@ -88,6 +90,9 @@ pub struct Stats {
 }
 
 /// A store in one file.
+///
+/// Beside it lie SQLite's own files while it is open, and `FILE.lock`, which
+/// stays: only the lock on it counts, and that ends with the process.
 ///
 /// Dropping it waits for the commits under way; [`Sqlite::close`] does so
 /// without blocking the runtime.
@@ -302,9 +307,7 @@ impl Store for Sqlite {
     }
 
     async fn watch(&self, prefix: &str, after: Revision) -> Result<Watch, Error> {
-        self.shared.page(prefix, after).await?;
-        let source = Arc::clone(&self.shared);
-        Ok(follow(source, self.head.clone(), prefix, after))
+        follow(Arc::clone(&self.shared), self.head.clone(), prefix, after).await
     }
 
     async fn commit(&self, commit: Commit) -> Result<Outcome, Error> {

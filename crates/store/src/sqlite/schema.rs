@@ -84,7 +84,7 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), String> {
     } else {
         check(connection)?;
     }
-    durably(connection).map_err(|error| explain(&error))
+    durably(connection)
 }
 
 /// That the file is a store of ours, in a format that this version reads.
@@ -135,15 +135,36 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
 
 /// Each commit is on the disk before it is answered: the log is synced with
 /// every transaction, on macOS through the drive's own cache.
-fn durably(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(
-        "PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
-         PRAGMA fullfsync = ON;
-         PRAGMA checkpoint_fullfsync = ON;
-         PRAGMA journal_size_limit = 67108864;
-         PRAGMA temp_store = MEMORY;",
-    )
+fn durably(connection: &Connection) -> Result<(), String> {
+    let mode: String = connection
+        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+        .map_err(|error| explain(&error))?;
+    if mode != "wal" {
+        return Err("is on a file system without shared memory: put it on a local disk".into());
+    }
+    settle_log(connection)?;
+    connection
+        .execute_batch(
+            "PRAGMA synchronous = FULL;
+             PRAGMA fullfsync = ON;
+             PRAGMA checkpoint_fullfsync = ON;
+             PRAGMA journal_size_limit = 67108864;
+             PRAGMA temp_store = MEMORY;",
+        )
+        .map_err(|error| explain(&error))
+}
+
+/// Moves what a crash left in the log to its place. After a failed sync the
+/// log may be whole in the kernel's memory and not on the disk; what came
+/// after that in the same log would be lost with it.
+fn settle_log(connection: &Connection) -> Result<(), String> {
+    let busy: bool = connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .map_err(|error| explain(&error))?;
+    if busy {
+        tracing::warn!("another program reads the database: its log can't be emptied now");
+    }
+    Ok(())
 }
 
 /// SQLite's refusal in words that say what to do.
