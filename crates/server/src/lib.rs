@@ -3,10 +3,12 @@
 //! Data's ways through it are in docs/ARCHITECTURE.md. Everything here runs on
 //! injected ids and time; only [`config`] and the binaries read the machine.
 
+pub mod api;
 pub mod catalog;
 pub mod config;
 mod keys;
 pub mod live;
+pub mod metrics;
 mod mirror;
 mod monitor;
 pub mod reconcile;

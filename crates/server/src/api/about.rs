@@ -1,0 +1,83 @@
+//! What the server tells of itself: its kinds, its API, its version, its
+//! health and its numbers.
+
+use super::problem::Problem;
+use super::routes::Endpoint;
+use super::{Api, openapi};
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response, StatusCode};
+use sdwan_model::schema::Schemas;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+/// Documents that never change while the server runs.
+pub(super) struct Documents {
+    schemas: Bytes,
+    /// By the kind's id.
+    schema: HashMap<String, Bytes>,
+    version: Bytes,
+    openapi: Bytes,
+}
+
+impl Documents {
+    pub(super) fn new(schemas: &Schemas) -> Self {
+        let all: Vec<&Value> = schemas.iter().map(|kind| &kind.source).collect();
+        let one = |source: &Value| bytes(&json!({ "schema": source }));
+        Self {
+            schemas: bytes(&json!({ "schemas": all })),
+            schema: schemas
+                .iter()
+                .map(|kind| (kind.id.clone(), one(&kind.source)))
+                .collect(),
+            version: bytes(&json!({ "app": "sdwan", "version": env!("CARGO_PKG_VERSION") })),
+            openapi: bytes(&openapi::document(schemas)),
+        }
+    }
+
+    pub(super) fn answer(&self, endpoint: &Endpoint, id: &str) -> Result<Response<Body>, Problem> {
+        let document = match endpoint {
+            Endpoint::Schemas => Some(&self.schemas),
+            Endpoint::Schema => self.schema.get(id),
+            Endpoint::Version => Some(&self.version),
+            _ => Some(&self.openapi),
+        };
+        let missing = || Problem::not_found(&format!("schema {id}"));
+        let document = document.ok_or_else(missing)?;
+        Ok(respond("application/json", document.clone()))
+    }
+}
+
+fn bytes(document: &Value) -> Bytes {
+    document.to_string().into()
+}
+
+/// The process runs.
+pub(super) fn healthz() -> Response<Body> {
+    respond("application/json", "{\"status\":\"ok\"}")
+}
+
+/// The mirror has read the whole store before the API starts, so what can be
+/// missing is only the way out: while it shuts down, nothing new should come.
+pub(super) fn readyz(api: &Api) -> Result<Response<Body>, Problem> {
+    if api.shutdown.is_cancelled() {
+        let message = "the server is shutting down";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, message));
+    }
+    Ok(respond("application/json", "{\"status\":\"ready\"}"))
+}
+
+/// Prometheus' text.
+pub(super) async fn metrics(api: &Api) -> Result<Response<Body>, Problem> {
+    let text = api.metrics.scrape(&api.catalog, &api.counters).await;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(respond(kind, text))
+}
+
+fn respond(kind: &'static str, body: impl Into<Body>) -> Response<Body> {
+    let mut response = Response::new(body.into());
+    let value = HeaderValue::from_static(kind);
+    response.headers_mut().insert(CONTENT_TYPE, value);
+    response
+}

@@ -1,0 +1,287 @@
+//! A kind's properties as they go out: where each value comes from, and a
+//! row's bytes without a copy in between.
+
+use crate::catalog::{Shown, Snapshot};
+use crate::speaker::Counters;
+use sdwan_model::resource::Row;
+use sdwan_model::schema::{Kind, MASK, Property, Schemas};
+use serde::Serialize;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// A kind's properties, in the schema's order, then its joined objects.
+#[derive(Debug)]
+pub(crate) struct Columns {
+    pub(crate) kind: Arc<Kind>,
+    list: Vec<Column>,
+    all: Vec<usize>,
+    /// Whether any of them is read from the router.
+    live: bool,
+    joins: Vec<Join>,
+}
+
+/// Another row that is shown inside of this one.
+#[derive(Debug)]
+struct Join {
+    /// The property that names it.
+    property: String,
+    /// The property of the named row that holds the value.
+    by: String,
+    /// The named row's own properties.
+    columns: Columns,
+}
+
+/// One property.
+#[derive(Debug)]
+pub(crate) struct Column {
+    pub(crate) name: String,
+    /// `"name":`, ready to be written.
+    label: Vec<u8>,
+    pub(crate) source: Source,
+}
+
+/// Where a property's value comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source {
+    /// The declared row.
+    Body,
+    /// The row, but nobody is told.
+    Secret,
+    /// The fold.
+    Status,
+    /// The fold.
+    Reason,
+    /// The fold.
+    Since,
+    /// What the monitor saw last.
+    SessionState,
+    /// The router if it was asked, else what the monitor saw.
+    Flaps,
+    /// The router, if it was asked.
+    Live(fn(&Counters) -> Option<u64>),
+    /// Another row, by its number among the joined ones.
+    Joined(usize),
+    /// Computed by nobody here.
+    Nothing,
+}
+
+impl Source {
+    fn of(name: &str, property: &Property) -> Self {
+        match name {
+            _ if property.secret => Self::Secret,
+            _ if !property.computed => Self::Body,
+            "status" => Self::Status,
+            "status_reason" => Self::Reason,
+            "status_since" => Self::Since,
+            "session_state" => Self::SessionState,
+            "flaps" => Self::Flaps,
+            "uptime" => Self::Live(|c| c.uptime),
+            "prefixes_received" => Self::Live(|c| Some(c.received)),
+            "prefixes_accepted" => Self::Live(|c| Some(c.accepted)),
+            "prefixes_advertised" => Self::Live(|c| Some(c.advertised)),
+            _ => Self::Nothing,
+        }
+    }
+
+    /// Whether the fold or the monitor is needed to know it.
+    pub(crate) fn is_observed(self) -> bool {
+        !matches!(self, Self::Body | Self::Secret | Self::Joined(_))
+    }
+
+    /// Whether the router is asked for it.
+    pub(crate) fn is_live(self) -> bool {
+        matches!(self, Self::Flaps | Self::Live(_))
+    }
+}
+
+impl Columns {
+    pub(crate) fn new(kind: &Arc<Kind>, schemas: &Schemas) -> Self {
+        let mut columns = Self::own(kind);
+        for (property, about) in &kind.properties {
+            let Some(relation) = &about.relation else {
+                continue;
+            };
+            let joined = relation.joined_as.as_ref().zip(schemas.get(&relation.kind));
+            if let Some((name, named)) = joined
+                && !kind.properties.contains_key(name)
+            {
+                let source = Source::Joined(columns.joins.len());
+                columns.list.push(Column::new(name, source));
+                columns.joins.push(Join {
+                    property: property.clone(),
+                    by: relation.by.clone(),
+                    columns: Self::own(named),
+                });
+            }
+        }
+        columns.all = (0..columns.list.len()).collect();
+        columns
+    }
+
+    /// Without joined rows.
+    fn own(kind: &Arc<Kind>) -> Self {
+        let list: Vec<Column> = kind
+            .properties
+            .iter()
+            .map(|(name, property)| Column::new(name, Source::of(name, property)))
+            .collect();
+        Self {
+            kind: Arc::clone(kind),
+            all: (0..list.len()).collect(),
+            live: list.iter().any(|c| matches!(c.source, Source::Live(_))),
+            list,
+            joins: Vec::new(),
+        }
+    }
+
+    /// The column of this name.
+    pub(crate) fn named(&self, name: &str) -> Option<(usize, &Column)> {
+        self.list.iter().enumerate().find(|(_, c)| c.name == name)
+    }
+
+    /// Every column's name.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|c| c.name.as_str())
+    }
+
+    /// Every column.
+    pub(crate) fn all(&self) -> &[usize] {
+        &self.all
+    }
+
+    /// Where a column comes from.
+    pub(crate) fn source(&self, column: usize) -> Source {
+        self.list[column].source
+    }
+
+    /// Whether any of these columns is read from the router.
+    pub(crate) fn live_among(&self, chosen: &[usize]) -> bool {
+        self.live && chosen.iter().any(|i| self.list[*i].source.is_live())
+    }
+
+    /// A column's value, to compare it.
+    pub(crate) fn value<'a>(
+        &self,
+        column: usize,
+        row: &'a Row,
+        shown: Option<&'a Shown>,
+    ) -> Cow<'a, Value> {
+        const NULL: &Value = &Value::Null;
+        let column = &self.list[column];
+        if matches!(column.source, Source::Body) {
+            return Cow::Borrowed(row.body.get(&column.name).unwrap_or(NULL));
+        }
+        let folded = shown.and_then(|s| s.status.as_ref());
+        let monitoring = shown.and_then(|s| s.monitoring.as_ref());
+        let value = match column.source {
+            Source::Status => folded.and_then(|f| serde_json::to_value(f.status).ok()),
+            Source::Reason => folded.and_then(|f| text(&f.reason)).map(Value::from),
+            Source::Since => folded.and_then(|f| f.since.as_deref()).map(Value::from),
+            Source::SessionState => monitoring
+                .and_then(|m| text(&m.session_state))
+                .map(Value::from),
+            Source::Flaps => monitoring.map(|m| m.flaps.into()),
+            _ => None,
+        };
+        Cow::Owned(value.unwrap_or_default())
+    }
+
+    /// The row as a JSON object with the chosen columns.
+    pub(crate) fn write(
+        &self,
+        out: &mut Vec<u8>,
+        chosen: &[usize],
+        shown: &Shown,
+        counters: Option<&Counters>,
+        snapshot: &Snapshot,
+    ) {
+        out.push(b'{');
+        // Bodies are in the schema's order, so the next column is mostly the
+        // next entry: no lookup.
+        let mut entries = shown.row.body.iter().peekable();
+        for (nth, index) in chosen.iter().enumerate() {
+            let column = &self.list[*index];
+            if nth > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(&column.label);
+            if matches!(column.source, Source::Body | Source::Secret) {
+                let value = match entries.next_if(|(key, _)| **key == column.name) {
+                    Some((_, value)) => Some(value),
+                    None => shown.row.body.get(&column.name),
+                };
+                let set = value.filter(|v| !v.is_null());
+                match (column.source, set) {
+                    (Source::Secret, Some(_)) => json(out, MASK),
+                    (_, value) => json(out, &value),
+                }
+            } else {
+                self.write_observed(out, column, shown, counters, snapshot);
+            }
+        }
+        out.push(b'}');
+    }
+
+    fn write_observed(
+        &self,
+        out: &mut Vec<u8>,
+        column: &Column,
+        shown: &Shown,
+        counters: Option<&Counters>,
+        snapshot: &Snapshot,
+    ) {
+        let folded = shown.status.as_ref();
+        let monitoring = shown.monitoring.as_ref();
+        match column.source {
+            Source::Status => json(out, &folded.map(|f| f.status)),
+            Source::Reason => json(out, &folded.and_then(|f| text(&f.reason))),
+            Source::Since => json(out, &folded.and_then(|f| f.since.as_deref())),
+            Source::SessionState => json(out, &monitoring.and_then(|m| text(&m.session_state))),
+            Source::Flaps => {
+                let known = monitoring.map(|m| m.flaps);
+                json(out, &counters.map(|c| c.flaps).or(known));
+            }
+            Source::Live(read) => json(out, &counters.and_then(read)),
+            Source::Joined(index) => self.write_joined(out, index, shown, snapshot),
+            Source::Body | Source::Secret | Source::Nothing => out.extend_from_slice(b"null"),
+        }
+    }
+
+    /// The row that a relation names, without what it joins itself.
+    fn write_joined(&self, out: &mut Vec<u8>, index: usize, shown: &Shown, snapshot: &Snapshot) {
+        let Join {
+            property,
+            by,
+            columns,
+        } = &self.joins[index];
+        let value = shown.row.body.get(property).filter(|v| !v.is_null());
+        match value.and_then(|v| snapshot.find(&columns.kind.id, by, v).pop()) {
+            Some(row) => columns.write(out, &columns.all, &snapshot.show(&row), None, snapshot),
+            None => out.extend_from_slice(b"null"),
+        }
+    }
+}
+
+impl Column {
+    fn new(name: &str, source: Source) -> Self {
+        let mut label = Vec::new();
+        json(&mut label, name);
+        label.push(b':');
+        Self {
+            name: name.to_owned(),
+            label,
+            source,
+        }
+    }
+}
+
+fn text(text: &str) -> Option<&str> {
+    Some(text).filter(|t| !t.is_empty())
+}
+
+/// Appends the value as JSON.
+pub(crate) fn json<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    // Into memory, and of types that always serialise: it can't fail.
+    let _ = serde_json::to_writer(out, value);
+}

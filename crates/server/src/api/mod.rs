@@ -1,0 +1,177 @@
+//! The REST API: Gohan's, generic over the schemas, and what today's clients
+//! expect beside it (docs/API.md).
+//!
+//! ```text
+//! request -> serve (id, guard, time limit, log) -> routes -> resources | watch | routers | about
+//!                                                              |
+//!                                                catalog (writes, snapshots), live (routers)
+//! ```
+//!
+//! No kind has code here: paths, parameters, answers and the OpenAPI document
+//! all come from the schemas.
+
+mod about;
+mod answers;
+mod body;
+mod columns;
+mod counters;
+mod guard;
+mod openapi;
+mod plan_text;
+mod precondition;
+mod problem;
+mod query;
+mod resources;
+mod rib_text;
+mod routers;
+mod routes;
+mod select;
+mod serve;
+mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use crate::catalog::Catalog;
+use crate::config::Config;
+use crate::live::Live;
+use crate::metrics::Metrics;
+use answers::Answers;
+use axum::Router;
+use axum::extract::Request;
+use columns::Columns;
+pub(crate) use counters::CounterCache;
+use guard::Guard;
+use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, LOCATION};
+use http::{HeaderName, HeaderValue, Method};
+use problem::Problem;
+use routes::Routes;
+use sdwan_model::schema::Kind;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::services::ServeDir;
+
+/// The revision of the store that an answer is true at.
+const X_REVISION: HeaderName = HeaderName::from_static("x-revision");
+/// How many rows a list has before paging.
+const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
+/// The log's name of a request.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Where a watch goes on.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Keystone's; accepted from pages of other origins for clients that send it.
+const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+
+/// What the API stands on.
+pub struct Deps {
+    /// The resources.
+    pub catalog: Arc<Catalog>,
+    /// The routers themselves.
+    pub live: Arc<dyn Live>,
+    /// Counts requests, and is shown at `/metrics`.
+    pub metrics: Arc<Metrics>,
+    /// Starts every request id: tells apart the processes in one log.
+    pub instance: String,
+    /// Ends the watches.
+    pub shutdown: CancellationToken,
+}
+
+/// Limits that protect the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For a whole request but a watch, its body's arrival included.
+    pub request: Duration,
+    /// Between two signs of life in a watch.
+    pub heartbeat: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(15),
+        }
+    }
+}
+
+/// What every handler needs.
+struct Api {
+    catalog: Arc<Catalog>,
+    live: Arc<dyn Live>,
+    metrics: Arc<Metrics>,
+    instance: String,
+    shutdown: CancellationToken,
+    limits: Limits,
+    routes: Routes,
+    guard: Guard,
+    /// By the kind's id.
+    columns: HashMap<String, Columns>,
+    counters: CounterCache,
+    answers: Answers,
+    about: about::Documents,
+    files: Option<ServeDir>,
+    requests: AtomicU64,
+}
+
+/// The API as a service; needs a tokio runtime.
+///
+/// # Errors
+/// Every URL that two kinds would share.
+pub fn router(deps: Deps, config: &Config, limits: Limits) -> Result<Router, Vec<String>> {
+    let schemas = Arc::clone(deps.catalog.schemas());
+    let columns = schemas
+        .iter()
+        .map(|kind| (kind.id.clone(), Columns::new(kind, &schemas)))
+        .collect();
+    let api = Arc::new(Api {
+        routes: Routes::new(&schemas)?,
+        guard: Guard::new(config),
+        columns,
+        counters: CounterCache::new(Arc::clone(&deps.live)),
+        answers: Answers::default(),
+        about: about::Documents::new(&schemas),
+        files: config.document_root.as_ref().map(ServeDir::new),
+        requests: AtomicU64::new(0),
+        limits,
+        catalog: deps.catalog,
+        live: deps.live,
+        metrics: deps.metrics,
+        instance: deps.instance,
+        shutdown: deps.shutdown,
+    });
+    let router =
+        Router::new().fallback(move |request: Request| serve::serve(Arc::clone(&api), request));
+    Ok(if config.cors.is_empty() {
+        router
+    } else {
+        router.layer(cors(&config.cors))
+    })
+}
+
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins = origins.iter().filter_map(|o| HeaderValue::from_str(o).ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
+        .allow_headers([CONTENT_TYPE, IF_MATCH, LAST_EVENT_ID, X_AUTH_TOKEN])
+        .expose_headers([ETAG, LOCATION, X_TOTAL_COUNT, X_REVISION, X_REQUEST_ID])
+        .max_age(Duration::from_secs(600))
+}
+
+impl Api {
+    /// The columns of a kind.
+    fn columns(&self, kind: &Kind) -> Result<&Columns, Problem> {
+        let missing = || Problem::not_found(&kind.plural);
+        self.columns.get(&kind.id).ok_or_else(missing)
+    }
+}

@@ -1,0 +1,403 @@
+//! The API's description for tools, OpenAPI 3.1, made from the schemas.
+
+use sdwan_model::schema::{Kind, Property, Schemas};
+use serde_json::{Map, Value, json};
+
+/// The whole document.
+pub(super) fn document(schemas: &Schemas) -> Value {
+    let mut paths = Map::new();
+    let mut components = Map::new();
+    for kind in schemas.iter() {
+        components.extend(bodies(kind));
+        paths.insert(kind.url(), collection(kind, &[]));
+        paths.insert(format!("{}/{{id}}", kind.url()), item(kind, &["id"]));
+        if let Some(parent) = kind.parent.as_deref().and_then(|p| schemas.get(p)) {
+            let id = format!("{}_id", parent.id);
+            let url = format!("{}/{}/{{{id}}}/{}", kind.prefix, parent.plural, kind.plural);
+            paths.insert(url.clone(), collection(kind, &[&id]));
+            paths.insert(format!("{url}/{{id}}"), item(kind, &[&id, "id"]));
+        }
+        for (name, action) in &kind.actions {
+            let (path, params) = action_path(kind, &action.path);
+            let entry = paths.entry(path).or_insert_with(|| json!({}));
+            entry[action.method.to_lowercase()] = action_operation(kind, name, &params);
+        }
+    }
+    if let Some(router) = schemas.get("router") {
+        paths.extend(of_routers(router));
+    }
+    paths.extend(of_the_server());
+    components.insert("Problem".into(), problem());
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "sdwan",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Declares a WAN of GoBGP routers and keeps it as declared.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "paths": paths,
+        "components": { "schemas": components },
+    })
+}
+
+/// What a kind's rows look like: shown, created, changed.
+fn bodies(kind: &Kind) -> [(String, Value); 3] {
+    let shown: Map<String, Value> = each(kind, |_| true);
+    let every: Vec<&String> = kind.properties.keys().collect();
+    let on_create = each(kind, |p| p.on_create && !p.computed);
+    let on_update = each(kind, |p| p.on_update && !p.computed);
+    let write = |properties: Map<String, Value>, required: &[String]| {
+        json!({
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        })
+    };
+    [
+        (
+            kind.id.clone(),
+            json!({
+                "type": "object",
+                "title": kind.title,
+                "description": kind.description,
+                "properties": shown,
+                "required": every,
+            }),
+        ),
+        (
+            format!("{}.create", kind.id),
+            write(on_create, &kind.required),
+        ),
+        (format!("{}.update", kind.id), write(on_update, &[])),
+    ]
+}
+
+fn each(kind: &Kind, wanted: impl Fn(&Property) -> bool) -> Map<String, Value> {
+    let wanted = kind.properties.iter().filter(|(_, p)| wanted(p));
+    wanted.map(|(name, p)| (name.clone(), schema(p))).collect()
+}
+
+/// A property's JSON Schema without Gohan's own words.
+fn schema(property: &Property) -> Value {
+    const GOHANS: [&str; 12] = [
+        "permission",
+        "unique",
+        "indexed",
+        "relation",
+        "relation_column",
+        "relation_property",
+        "on_delete_cascade",
+        "view",
+        "detail_view",
+        "sql",
+        "propertiesOrder",
+        "computed",
+    ];
+    let mut schema = property.source.clone();
+    if let Some(object) = schema.as_object_mut() {
+        object.retain(|key, _| !GOHANS.contains(&key.as_str()));
+        if property.computed {
+            object.insert("readOnly".into(), true.into());
+        }
+        if property.secret {
+            object.insert("format".into(), "password".into());
+        }
+    }
+    schema
+}
+
+fn collection(kind: &Kind, path: &[&str]) -> Value {
+    let list = json!({
+        "type": "object",
+        "properties": { kind.plural.as_str(): { "type": "array", "items": reference(&kind.id) } },
+    });
+    json!({
+        "parameters": path_params(path),
+        "get": {
+            "operationId": operation_id("list", kind, path),
+            "summary": format!("Lists {}", kind.plural),
+            "tags": [kind.id],
+            "parameters": list_params(kind),
+            "responses": responses(&[("200", "The rows", Some(list))]),
+        },
+        "post": {
+            "operationId": operation_id("create", kind, path),
+            "summary": format!("Creates a {}", kind.singular),
+            "tags": [kind.id],
+            "parameters": [dry_run()],
+            "requestBody": request(kind, "create"),
+            "responses": responses(&[("201", "The row", Some(wrapped(kind, &kind.id)))]),
+        },
+    })
+}
+
+fn item(kind: &Kind, path: &[&str]) -> Value {
+    let one = wrapped(kind, &kind.id);
+    let operation = |verb: &str, summary: String, parameters: Value, answers: Value| {
+        json!({
+            "operationId": operation_id(verb, kind, path),
+            "summary": summary,
+            "tags": [kind.id],
+            "parameters": parameters,
+            "responses": answers,
+        })
+    };
+    let found = [("200", "The row", Some(one.clone()))];
+    let either = [
+        ("200", "Replaced", Some(one.clone())),
+        ("201", "Created", Some(one)),
+    ];
+    let name = &kind.singular;
+    let get = operation(
+        "show",
+        format!("Shows a {name}"),
+        json!([fields_param(kind)]),
+        responses(&found),
+    );
+    let guarded = json!([dry_run(), header("If-Match", "The version's ETag")]);
+    let mut put = operation(
+        "replace",
+        format!("Replaces or creates a {name}"),
+        guarded.clone(),
+        responses(&either),
+    );
+    put["requestBody"] = request(kind, "create");
+    let mut patch = operation(
+        "update",
+        format!("Changes a {name}"),
+        guarded.clone(),
+        responses(&found),
+    );
+    patch["requestBody"] = request(kind, "update");
+    let mut parameters = guarded;
+    if let Some(list) = parameters.as_array_mut() {
+        list.push(flag("cascade", "Delete what refers to it, too"));
+        list.push(flag("force", "Do not wait for its router to let go"));
+    }
+    let delete = operation(
+        "delete",
+        format!("Deletes a {name}"),
+        parameters,
+        responses(&[("204", "Deleted, or on its way out", None)]),
+    );
+    json!({
+        "parameters": path_params(path),
+        "get": get,
+        "put": put,
+        "patch": patch,
+        "delete": delete,
+    })
+}
+
+fn list_params(kind: &Kind) -> Value {
+    let mut list = vec![
+        query("limit", json!({ "type": "integer", "minimum": 0 })),
+        query("offset", json!({ "type": "integer", "minimum": 0 })),
+        query("sort_key", json!({ "type": "string", "default": "id" })),
+        query("sort_order", json!({ "enum": ["asc", "desc"] })),
+        flag("any_of", "One filter that holds is enough"),
+        flag("watch", "Stay and tell every change, as server-sent events"),
+        fields_param(kind),
+    ];
+    for (name, property) in &kind.properties {
+        if !property.secret {
+            let values = json!({ "type": "array", "items": { "type": "string" } });
+            list.push(query(name, values));
+        }
+    }
+    list.into()
+}
+
+fn of_routers(router: &Kind) -> Vec<(String, Value)> {
+    let url = router.url();
+    let read = |id: &str, summary: &str, parameters: Value| {
+        json!({
+            "parameters": path_params(&["id"]),
+            "get": {
+                "operationId": id,
+                "summary": summary,
+                "tags": [router.id],
+                "parameters": parameters,
+                "responses": responses(&[("200", summary, Some(json!({ "type": "object" })))]),
+            },
+        })
+    };
+    let prefix = query("prefix", json!({ "type": "string" }));
+    vec![
+        (
+            format!("{url}/{{id}}/plan"),
+            read(
+                "plan",
+                "What a pass over the router would do now",
+                json!([]),
+            ),
+        ),
+        (
+            format!("{url}/{{id}}/rib"),
+            read("rib", "The router's table", json!([prefix])),
+        ),
+    ]
+}
+
+fn of_the_server() -> Vec<(String, Value)> {
+    let operation = |id: &str, summary: &str, code: &str| {
+        let body = (code == "200").then(|| json!({}));
+        json!({
+            "operationId": id,
+            "summary": summary,
+            "responses": responses(&[(code, summary, body)]),
+        })
+    };
+    let get = |id: &str, summary: &str| json!({ "get": operation(id, summary, "200") });
+    let why = json!({ "type": "object", "properties": { "why": { "type": "string" } } });
+    let mut hold = operation("hold", "Observe the router, but send it nothing", "204");
+    hold["requestBody"] = json!({ "content": { "application/json": { "schema": why } } });
+    let one = json!({
+        "parameters": path_params(&["id"]),
+        "put": hold,
+        "delete": operation("resume", "Go on", "204"),
+    });
+    vec![
+        ("/sdwan/v1/holds".into(), get("holds", "Every hold")),
+        ("/sdwan/v1/holds/{id}".into(), one),
+        ("/gohan/v0.1/schemas".into(), get("schemas", "The kinds")),
+        ("/gohan/v0.1/version".into(), get("version", "The version")),
+        ("/healthz".into(), get("healthz", "The process runs")),
+        ("/readyz".into(), get("readyz", "The server can work")),
+        ("/metrics".into(), get("metrics", "Numbers for Prometheus")),
+    ]
+}
+
+/// An action's path with `{name}` for `:name`, and the names.
+fn action_path<'a>(kind: &Kind, path: &'a str) -> (String, Vec<&'a str>) {
+    let mut url = kind.url();
+    let mut params = Vec::new();
+    for segment in path.split('/').filter(|s| !s.is_empty()) {
+        match segment.strip_prefix(':') {
+            Some(name) => {
+                params.push(name);
+                url += &format!("/{{{name}}}");
+            }
+            None => url += &format!("/{segment}"),
+        }
+    }
+    (url, params)
+}
+
+fn action_operation(kind: &Kind, name: &str, params: &[&str]) -> Value {
+    json!({
+        "operationId": format!("{}.{name}", kind.id),
+        "summary": format!("Declared by the schema; nothing carries it out"),
+        "tags": [kind.id],
+        "parameters": path_params(params),
+        "responses": { "501": problem_response("Not implemented") },
+    })
+}
+
+fn operation_id(verb: &str, kind: &Kind, path: &[&str]) -> String {
+    let nested = path.iter().any(|name| *name != "id");
+    let below = if nested { ".nested" } else { "" };
+    format!("{}.{verb}{below}", kind.id)
+}
+
+fn request(kind: &Kind, form: &str) -> Value {
+    let bare = format!("{}.{form}", kind.id);
+    let schema = json!({ "anyOf": [wrapped(kind, &bare), reference(&bare)] });
+    json!({ "required": true, "content": { "application/json": { "schema": schema } } })
+}
+
+fn wrapped(kind: &Kind, component: &str) -> Value {
+    json!({
+        "type": "object",
+        "properties": { kind.singular.as_str(): reference(component) },
+        "required": [kind.singular],
+    })
+}
+
+fn reference(component: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{component}") })
+}
+
+/// These answers, and problem details for every other.
+fn responses(answers: &[(&str, &str, Option<Value>)]) -> Value {
+    let mut all = Map::new();
+    for (code, description, schema) in answers {
+        let mut answer = json!({ "description": description });
+        if let Some(schema) = schema {
+            answer["content"] = json!({ "application/json": { "schema": schema } });
+        }
+        all.insert((*code).to_owned(), answer);
+    }
+    all.insert("default".into(), problem_response("Refused"));
+    all.into()
+}
+
+fn problem_response(description: &str) -> Value {
+    json!({
+        "description": description,
+        "content": { "application/problem+json": { "schema": reference("Problem") } },
+    })
+}
+
+/// RFC 9457, and what old clients read.
+fn problem() -> Value {
+    let text = json!({ "type": "string" });
+    json!({
+        "type": "object",
+        "properties": {
+            "type": text,
+            "title": text,
+            "status": { "type": "integer" },
+            "detail": text,
+            "error": { "type": "string", "description": "The same as `detail`, for Gohan's clients" },
+            "violations": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": { "pointer": text, "message": text },
+                    "required": ["pointer", "message"],
+                },
+            },
+            "request_id": text,
+        },
+        "required": ["type", "title", "status", "detail", "error"],
+    })
+}
+
+fn path_params(names: &[&str]) -> Value {
+    let one = |name: &&str| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } });
+    names.iter().map(one).collect()
+}
+
+fn query(name: &str, schema: Value) -> Value {
+    json!({ "name": name, "in": "query", "schema": schema })
+}
+
+fn flag(name: &str, description: &str) -> Value {
+    let mut parameter = query(name, json!({ "type": "boolean" }));
+    parameter["description"] = description.into();
+    parameter
+}
+
+fn dry_run() -> Value {
+    flag("dry_run", "Judge and answer, but store nothing")
+}
+
+fn header(name: &str, description: &str) -> Value {
+    json!({
+        "name": name,
+        "in": "header",
+        "description": description,
+        "schema": { "type": "string" },
+    })
+}
+
+fn fields_param(kind: &Kind) -> Value {
+    let names: Vec<&String> = kind.properties.keys().collect();
+    query(
+        "_fields",
+        json!({ "type": "array", "items": { "enum": names } }),
+    )
+}

@@ -1,0 +1,166 @@
+//! Refusals, as RFC 9457 problem details that old clients can read too:
+//! beside the standard members, `error` carries all of it as one text and
+//! `violations` every single thing that is wrong.
+
+use crate::catalog;
+use axum::body::Body;
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use sdwan_model::validate::Violation;
+use serde::Serialize;
+
+/// A refusal.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    /// In words that a caller can act on; never an internal.
+    pub(crate) detail: String,
+    /// Everything that is wrong with the request, each with its place.
+    pub(crate) violations: Vec<Violation>,
+    allow: Option<String>,
+    /// The log's name of the request, where only the log has more to tell.
+    request: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    error: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    violations: &'a [Violation],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            detail: detail.into(),
+            violations: Vec::new(),
+            allow: None,
+            request: None,
+        }
+    }
+
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, format!("{what} not found"))
+    }
+
+    /// A 405 names what would be allowed.
+    pub(crate) fn method_not_allowed(allow: String) -> Self {
+        Self {
+            allow: Some(allow.clone()),
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                format!("this takes {allow} only"),
+            )
+        }
+    }
+
+    /// Several things wrong at once.
+    pub(crate) fn violations(status: StatusCode, violations: Vec<Violation>) -> Self {
+        let told = |v: &Violation| match v.pointer.as_str() {
+            "" => v.message.clone(),
+            pointer => format!("{pointer}: {}", v.message),
+        };
+        let detail: Vec<String> = violations.iter().map(told).collect();
+        Self {
+            violations,
+            ..Self::new(status, detail.join("; "))
+        }
+    }
+
+    /// Our own fault: the log tells what, the answer only where to look.
+    pub(crate) fn internal(request: &str) -> Self {
+        Self {
+            request: Some(request.to_owned()),
+            ..Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                format!(
+                    "something went wrong in the server: its log says what at request {request}"
+                ),
+            )
+        }
+    }
+
+    /// The problem details as JSON.
+    pub(crate) fn document(&self) -> Vec<u8> {
+        let document = Document {
+            r#type: "about:blank",
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            error: &self.detail,
+            violations: &self.violations,
+            request_id: self.request.as_deref(),
+        };
+        // Text and numbers only: it always serialises.
+        serde_json::to_vec(&document).unwrap_or_default()
+    }
+
+    pub(crate) fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(Body::from(self.document()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(allow) = self.allow.and_then(|a| HeaderValue::from_str(&a).ok()) {
+            headers.insert(ALLOW, allow);
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+impl From<catalog::Error> for Problem {
+    fn from(error: catalog::Error) -> Self {
+        use catalog::Error as E;
+        match error {
+            E::Invalid(violations) => Self::violations(StatusCode::BAD_REQUEST, violations),
+            E::Conflict(violations) => Self::violations(StatusCode::CONFLICT, violations),
+            E::NotFound(_) => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            E::VersionMismatch { .. } => {
+                Self::new(StatusCode::PRECONDITION_FAILED, error.to_string())
+            }
+            E::Contended => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+            E::Store(sdwan_store::Error::TooLarge { .. }) => Self::new(
+                StatusCode::CONFLICT,
+                "this would change too many rows at once: do it in smaller parts",
+            ),
+            E::Store(_) | E::Secret(_) | E::Open(_) => {
+                // What the store says may name files and hosts.
+                tracing::error!(%error, "the catalog can't serve a request");
+                let what = if matches!(error, E::Secret(_)) {
+                    "secrets can't be sealed or opened now: nothing was written"
+                } else {
+                    "the store does not answer: nothing is known to be written"
+                };
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, what)
+            }
+        }
+    }
+}
+
+impl From<crate::live::Error> for Problem {
+    fn from(error: crate::live::Error) -> Self {
+        use crate::speaker::Error as S;
+        let status = match error {
+            crate::live::Error::NotConnected(_)
+            | crate::live::Error::Speaker(S::Unreachable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            crate::live::Error::Speaker(_) => StatusCode::BAD_GATEWAY,
+        };
+        Self::new(status, error.to_string())
+    }
+}

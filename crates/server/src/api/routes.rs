@@ -1,0 +1,263 @@
+//! Which resource a path names: one table, built from the schemas when the
+//! server starts, so that no kind needs code and two kinds that would share a
+//! URL are told then.
+
+use http::Method;
+use indexmap::IndexMap;
+use sdwan_model::schema::{Kind, Schemas};
+use std::sync::Arc;
+
+/// What stands at a path.
+#[derive(Clone, Debug)]
+pub(crate) enum Endpoint {
+    /// The rows of a kind.
+    Collection(Arc<Kind>),
+    /// One row, by id.
+    Item(Arc<Kind>),
+    /// The rows of a kind under one parent.
+    NestedCollection(Arc<Kind>),
+    /// One row under its parent.
+    NestedItem(Arc<Kind>),
+    /// Declared actions, by method.
+    Actions(Arc<Kind>, Vec<Method>),
+    /// What a pass over a router would do.
+    Plan,
+    /// A router's table.
+    Rib,
+    /// Every hold.
+    Holds,
+    /// One router's hold, or all routers'.
+    Hold,
+    /// The kinds, as Gohan's clients read them.
+    Schemas,
+    /// One kind.
+    Schema,
+    /// This server's version.
+    Version,
+    /// The API's description.
+    OpenApi,
+    /// The process answers.
+    Healthz,
+    /// It can work.
+    Readyz,
+    /// Prometheus' text.
+    Metrics,
+}
+
+impl Endpoint {
+    /// The methods that it takes, without HEAD and OPTIONS, which every
+    /// endpoint takes where it makes sense.
+    pub(crate) fn methods(&self) -> &[Method] {
+        match self {
+            Self::Collection(_) | Self::NestedCollection(_) => &[Method::GET, Method::POST],
+            Self::Item(_) | Self::NestedItem(_) => {
+                &[Method::GET, Method::PUT, Method::PATCH, Method::DELETE]
+            }
+            Self::Actions(_, methods) => methods,
+            Self::Hold => &[Method::PUT, Method::DELETE],
+            _ => &[Method::GET],
+        }
+    }
+
+    /// The header of a 405 and of OPTIONS.
+    pub(crate) fn allow(&self) -> String {
+        let mut names: Vec<&str> = self.methods().iter().map(Method::as_str).collect();
+        if names.contains(&"GET") {
+            names.push("HEAD");
+        }
+        names.push("OPTIONS");
+        names.join(", ")
+    }
+
+    /// A label for metrics: few values, whatever the path.
+    fn label(&self) -> &str {
+        match self {
+            Self::Collection(kind) | Self::NestedCollection(kind) => &kind.plural,
+            Self::Item(kind) | Self::NestedItem(kind) => &kind.singular,
+            Self::Actions(..) => "action",
+            Self::Plan => "plan",
+            Self::Rib => "rib",
+            Self::Holds | Self::Hold => "hold",
+            Self::Schemas | Self::Schema => "schema",
+            Self::Version => "version",
+            Self::OpenApi => "openapi",
+            Self::Healthz | Self::Readyz => "health",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+/// A path's endpoint and the values of its variable segments, decoded.
+#[derive(Debug)]
+pub(crate) struct Matched<'r> {
+    pub(crate) endpoint: &'r Endpoint,
+    /// See [`Endpoint::label`].
+    pub(crate) label: &'r Arc<str>,
+    params: Vec<String>,
+}
+
+impl Matched<'_> {
+    /// The last variable segment: a row's id.
+    pub(crate) fn id(&self) -> &str {
+        self.params.last().map_or("", String::as_str)
+    }
+
+    /// The first variable segment: the parent's id in a nested path.
+    pub(crate) fn parent(&self) -> &str {
+        self.params.first().map_or("", String::as_str)
+    }
+}
+
+#[derive(Debug)]
+struct Route {
+    endpoint: Endpoint,
+    label: Arc<str>,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub(crate) struct Routes {
+    table: matchit::Router<Route>,
+    taken: Vec<String>,
+}
+
+impl Routes {
+    /// Every route of these kinds and the server's own.
+    ///
+    /// # Errors
+    /// Every route that is taken already.
+    pub(crate) fn new(schemas: &Schemas) -> Result<Self, Vec<String>> {
+        let mut routes = Self::default();
+        routes.fixed(schemas);
+        for kind in schemas.iter() {
+            let url = kind.url();
+            routes.add(&kind.id, &url, Endpoint::Collection(Arc::clone(kind)));
+            let item = format!("{url}/{{id}}");
+            routes.add(&kind.id, &item, Endpoint::Item(Arc::clone(kind)));
+            routes.nested(schemas, kind);
+            routes.actions(kind);
+        }
+        if routes.taken.is_empty() {
+            Ok(routes)
+        } else {
+            Err(routes.taken)
+        }
+    }
+
+    fn fixed(&mut self, schemas: &Schemas) {
+        let own = "the server's own";
+        self.add(own, "/gohan/v0.1/schemas", Endpoint::Schemas);
+        self.add(own, "/gohan/v0.1/schemas/{id}", Endpoint::Schema);
+        self.add(own, "/gohan/v0.1/version", Endpoint::Version);
+        self.add(own, "/sdwan/v1/holds", Endpoint::Holds);
+        self.add(own, "/sdwan/v1/holds/{id}", Endpoint::Hold);
+        self.add(own, "/openapi.json", Endpoint::OpenApi);
+        self.add(own, "/healthz", Endpoint::Healthz);
+        self.add(own, "/healthcheck", Endpoint::Healthz);
+        self.add(own, "/readyz", Endpoint::Readyz);
+        self.add(own, "/metrics", Endpoint::Metrics);
+        if let Some(router) = schemas.get("router") {
+            let url = router.url();
+            self.add(own, &format!("{url}/{{id}}/plan"), Endpoint::Plan);
+            self.add(own, &format!("{url}/{{id}}/rib"), Endpoint::Rib);
+        }
+    }
+
+    /// `PREFIX/PARENTS/PARENT_ID/CHILDREN[/ID]`, below both prefixes where
+    /// parent and child have different ones.
+    fn nested(&mut self, schemas: &Schemas, kind: &Arc<Kind>) {
+        let Some(parent) = kind.parent.as_deref().and_then(|p| schemas.get(p)) else {
+            return;
+        };
+        let mut prefixes = vec![kind.prefix.as_str()];
+        if parent.prefix != kind.prefix {
+            prefixes.push(&parent.prefix);
+        }
+        for prefix in prefixes {
+            let url = format!("{prefix}/{}/{{id}}/{}", parent.plural, kind.plural);
+            self.add(&kind.id, &url, Endpoint::NestedCollection(Arc::clone(kind)));
+            let item = format!("{url}/{{child}}");
+            self.add(&kind.id, &item, Endpoint::NestedItem(Arc::clone(kind)));
+        }
+    }
+
+    fn actions(&mut self, kind: &Arc<Kind>) {
+        let mut by_path: IndexMap<String, Vec<Method>> = IndexMap::new();
+        for (name, action) in &kind.actions {
+            let Ok(method) = action.method.to_uppercase().parse::<Method>() else {
+                let message = format!(
+                    "action {name} of {}: {:?} is no method",
+                    kind.id, action.method
+                );
+                self.taken.push(message);
+                continue;
+            };
+            let path = pattern(&kind.url(), &action.path);
+            by_path.entry(path).or_default().push(method);
+        }
+        for (path, methods) in by_path {
+            self.add(
+                &kind.id,
+                &path,
+                Endpoint::Actions(Arc::clone(kind), methods),
+            );
+        }
+    }
+
+    fn add(&mut self, owner: &str, path: &str, endpoint: Endpoint) {
+        let label = endpoint.label().into();
+        if let Err(error) = self.table.insert(path, Route { endpoint, label }) {
+            let message = match error {
+                matchit::InsertError::Conflict { with } => {
+                    format!("{owner}: its URL {path} is taken by {with}")
+                }
+                _ => format!("{owner}: {path} can't be a URL"),
+            };
+            self.taken.push(message);
+        }
+    }
+
+    /// What stands at this path, as it came in the request.
+    pub(crate) fn find(&self, path: &str) -> Option<Matched<'_>> {
+        // One trailing slash is the same resource; two are not.
+        let path = match path.strip_suffix('/') {
+            Some("") | None => path,
+            Some(rest) => rest,
+        };
+        let found = self.table.at(path).ok()?;
+        let params = found.params.iter().map(|(_, raw)| decode(raw));
+        Some(Matched {
+            endpoint: &found.value.endpoint,
+            label: &found.value.label,
+            params: params.collect::<Option<_>>()?,
+        })
+    }
+}
+
+/// An action's path as Gohan writes it (`/:id/reboot`) below its kind's URL.
+fn pattern(url: &str, path: &str) -> String {
+    let segments = path.split('/').filter(|s| !s.is_empty());
+    let below: String = segments
+        .map(|segment| match segment.strip_prefix(':') {
+            Some(name) => format!("/{{{name}}}"),
+            None => format!("/{}", segment.replace('{', "{{").replace('}', "}}")),
+        })
+        .collect();
+    format!("{url}{below}")
+}
+
+/// One percent-decoded segment; `None` where it is no text.
+fn decode(raw: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(raw.len());
+    let mut rest = raw.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digit = |b: Option<u8>| char::from(b?).to_digit(16);
+            let (high, low) = (digit(rest.next())?, digit(rest.next())?);
+            bytes.push(u8::try_from(high * 16 + low).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}

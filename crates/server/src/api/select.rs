@@ -1,0 +1,109 @@
+//! Which rows a list shows, and in which order: pure, so that a test can hold
+//! it against plain code.
+
+use super::columns::Columns;
+use super::query::{Filter, ListQuery};
+use crate::catalog::Shown;
+use sdwan_model::resource::Row;
+use serde_json::Value;
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+/// A row, folded if the query needs that.
+pub(crate) struct Candidate {
+    pub(crate) row: Arc<Row>,
+    pub(crate) shown: Option<Shown>,
+}
+
+impl Candidate {
+    fn value<'a>(&'a self, columns: &Columns, column: usize) -> std::borrow::Cow<'a, Value> {
+        columns.value(column, &self.row, self.shown.as_ref())
+    }
+
+    /// Whether the filters let it in.
+    pub(crate) fn passes(&self, columns: &Columns, query: &ListQuery) -> bool {
+        let holds = |filter: &Filter| {
+            let value = self.value(columns, filter.column);
+            filter.values.iter().any(|text| equals(&value, text))
+        };
+        match (query.filters.is_empty(), query.any_of) {
+            (true, _) => true,
+            (false, true) => query.filters.iter().any(holds),
+            (false, false) => query.filters.iter().all(holds),
+        }
+    }
+}
+
+/// Whether a value is what a parameter's text says. Null equals no text.
+fn equals(value: &Value, text: &str) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(string) => string == text,
+        Value::Bool(flag) => text.eq_ignore_ascii_case(if *flag { "true" } else { "false" }),
+        Value::Number(number) if number.is_f64() => text.parse().ok() == number.as_f64(),
+        Value::Number(number) => number.to_string() == text,
+        Value::Array(_) | Value::Object(_) => value.to_string() == text,
+    }
+}
+
+/// The order of two values: null, then false and true, numbers by size, text
+/// by its bytes, and the rest by its JSON.
+pub(crate) fn order(a: &Value, b: &Value) -> Ordering {
+    match (a, b) {
+        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+        (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            _ => a
+                .as_f64()
+                .partial_cmp(&b.as_f64())
+                .unwrap_or(Ordering::Equal),
+        },
+        (Value::String(a), Value::String(b)) => a.cmp(b),
+        _ if rank(a) == rank(b) => a.to_string().cmp(&b.to_string()),
+        _ => rank(a).cmp(&rank(b)),
+    }
+}
+
+fn rank(value: &Value) -> u8 {
+    match value {
+        Value::Null => 0,
+        Value::Bool(_) => 1,
+        Value::Number(_) => 2,
+        Value::String(_) => 3,
+        Value::Array(_) => 4,
+        Value::Object(_) => 5,
+    }
+}
+
+/// The page that is asked for, and how many rows there are before paging.
+/// `candidates` come in order of id, which also parts rows that sort alike.
+pub(crate) fn page(
+    candidates: impl Iterator<Item = Candidate>,
+    columns: &Columns,
+    query: &ListQuery,
+) -> (Vec<Candidate>, usize) {
+    let mut found: Vec<Candidate> = candidates
+        .filter(|candidate| candidate.passes(columns, query))
+        .collect();
+    let total = found.len();
+    match query.sort_key {
+        Some(column) => found.sort_by(|a, b| {
+            let ascending = order(&a.value(columns, column), &b.value(columns, column));
+            if query.descending {
+                ascending.reverse()
+            } else {
+                ascending
+            }
+        }),
+        None if query.descending => found.reverse(),
+        None => {}
+    }
+    let first = query.offset.min(total);
+    let last = query
+        .limit
+        .map_or(total, |limit| first.saturating_add(limit))
+        .min(total);
+    found.truncate(last);
+    found.drain(..first);
+    (found, total)
+}

@@ -1,0 +1,157 @@
+//! Around every request: a name for the log, who may call, a time limit, a
+//! net under panics, and one line that says how it went.
+
+use super::problem::Problem;
+use super::routes::{Endpoint, Matched};
+use super::{Api, X_REQUEST_ID, about, resources, routers};
+use axum::body::Body;
+use futures::FutureExt;
+use http::header::{ALLOW, CONTENT_LENGTH};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+use tower::ServiceExt;
+
+/// Answers a request; never panics, never waits longer than the limit.
+pub(super) async fn serve(api: Arc<Api>, request: Request<Body>) -> Response<Body> {
+    let started = Instant::now();
+    let number = api.requests.fetch_add(1, Ordering::Relaxed);
+    let id = format!("{}-{number:x}", api.instance);
+    let method = request.method().clone();
+    let uri = request.uri().clone();
+    let found = api.routes.find(uri.path());
+    let label = found
+        .as_ref()
+        .map_or_else(|| "none".into(), |f| Arc::clone(f.label));
+
+    let work = AssertUnwindSafe(dispatch(&api, found, request)).catch_unwind();
+    let mut response = match tokio::time::timeout(api.limits.request, work).await {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Ok(Err(problem))) => problem.into_response(),
+        Ok(Err(panic)) => {
+            tracing::error!(request = id, what = message(&*panic), "a request panicked");
+            Problem::internal(&id).into_response()
+        }
+        Err(_) => timed_out(&api).into_response(),
+    };
+
+    if method == Method::HEAD {
+        strip_body(&mut response);
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    let took = started.elapsed();
+    let status = response.status();
+    api.metrics.http(&method, &label, status, took);
+    log(&method, uri.path(), status, took.as_secs_f64() * 1e3, &id);
+    response
+}
+
+/// Reading is the normal case, so at the usual level only changes and
+/// failures get a line.
+fn log(method: &Method, path: &str, status: StatusCode, ms: f64, request: &str) {
+    let status = status.as_u16();
+    if status >= 500 {
+        tracing::warn!(%method, path, status, ms, request, "request");
+    } else if status < 400 && matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        tracing::debug!(%method, path, status, ms, request, "request");
+    } else {
+        tracing::info!(%method, path, status, ms, request, "request");
+    }
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no message")
+}
+
+fn timed_out(api: &Api) -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        format!(
+            "not done within {} s: whether a change was made can be seen by reading it",
+            api.limits.request.as_secs()
+        ),
+    )
+}
+
+/// HEAD is GET without the body, and with its length.
+fn strip_body(response: &mut Response<Body>) {
+    use axum::body::HttpBody as _;
+    let body = std::mem::take(response.body_mut());
+    if let Some(length) = body.size_hint().exact() {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+}
+
+async fn dispatch(
+    api: &Arc<Api>,
+    found: Option<Matched<'_>>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
+    api.guard.check(&request)?;
+    let Some(found) = found else {
+        return file(api, request).await;
+    };
+    let allowed = found.endpoint.methods();
+    let method = match *request.method() {
+        Method::HEAD if allowed.contains(&Method::GET) => Method::GET,
+        Method::OPTIONS => return Ok(options(found.endpoint)),
+        ref method if allowed.contains(method) => method.clone(),
+        _ => return Err(Problem::method_not_allowed(found.endpoint.allow())),
+    };
+    match found.endpoint {
+        Endpoint::Collection(kind) | Endpoint::NestedCollection(kind) => {
+            let kind = Arc::clone(kind);
+            resources::collection(api, &kind, &found, &method, request).await
+        }
+        Endpoint::Item(kind) | Endpoint::NestedItem(kind) => {
+            let kind = Arc::clone(kind);
+            resources::item(api, &kind, &found, &method, request).await
+        }
+        Endpoint::Actions(kind, _) => Err(Problem::new(
+            StatusCode::NOT_IMPLEMENTED,
+            format!(
+                "{} declares this action, but nothing carries it out",
+                kind.id
+            ),
+        )),
+        Endpoint::Plan => routers::plan(api, found.id(), request.uri()).await,
+        Endpoint::Rib => routers::rib(api, found.id(), request.uri()).await,
+        Endpoint::Holds => routers::holds(api, request.uri()),
+        Endpoint::Hold => routers::hold(api, found.id(), &method, request).await,
+        Endpoint::Schemas | Endpoint::Schema | Endpoint::Version | Endpoint::OpenApi => {
+            api.about.answer(found.endpoint, found.id())
+        }
+        Endpoint::Healthz => Ok(about::healthz()),
+        Endpoint::Readyz => about::readyz(api),
+        Endpoint::Metrics => about::metrics(api).await,
+    }
+}
+
+fn options(endpoint: &Endpoint) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Ok(allow) = HeaderValue::from_str(&endpoint.allow()) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}
+
+/// A static file, where a folder is configured and has it.
+async fn file(api: &Api, request: Request<Body>) -> Result<Response<Body>, Problem> {
+    let missing = || Problem::not_found("this path");
+    let readable = matches!(*request.method(), Method::GET | Method::HEAD);
+    let Some(files) = api.files.clone().filter(|_| readable) else {
+        return Err(missing());
+    };
+    match files.oneshot(request).await {
+        Ok(response) if response.status() != StatusCode::NOT_FOUND => Ok(response.map(Body::new)),
+        Ok(_) => Err(missing()),
+        Err(never) => match never {},
+    }
+}

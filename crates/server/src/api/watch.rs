@@ -1,0 +1,260 @@
+//! `?watch=true`: a list that stays true, as server-sent events.
+//!
+//! First every row (`put`), then `listed`, then each change. The events of one
+//! revision carry its number on the last of them only, so that whoever resumes
+//! with `Last-Event-ID` gets no half of a revision. While nothing of interest
+//! happens, `bookmark` events move that number on.
+
+use super::columns::{Columns, json};
+use super::problem::Problem;
+use super::query::ListQuery;
+use super::resources::{below, object};
+use super::select::{Candidate, page};
+use super::{Api, LAST_EVENT_ID};
+use crate::catalog::{Changes, Shown, Snapshot, What};
+use axum::body::Body;
+use axum::response::IntoResponse;
+use axum::response::sse::{Event, Sse};
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, stream};
+use http::{HeaderMap, Response, StatusCode};
+use sdwan_model::schema::Kind;
+use sdwan_store::{Error, Revision};
+use std::collections::{BTreeSet, VecDeque};
+use std::convert::Infallible;
+use std::sync::Arc;
+use tokio::time::{Interval, MissedTickBehavior, interval_at};
+
+/// Starts a watch, from now or from where an earlier one ended.
+///
+/// # Errors
+/// 400 where paging is asked for, 410 where the place to resume from is
+/// forgotten.
+pub(super) fn start(
+    api: &Arc<Api>,
+    kind: &Arc<Kind>,
+    parent: Option<String>,
+    query: ListQuery,
+    headers: &HeaderMap,
+) -> Result<Response<Body>, Problem> {
+    if query.limit.is_some() || query.offset > 0 || query.sort_key.is_some() {
+        let message = "a watch has no pages and no order: leave out limit, offset and sort_key";
+        return Err(Problem::bad_request(message));
+    }
+    let resumed = last_event_id(headers)?;
+    let snapshot = api.catalog.snapshot();
+    let after = resumed.unwrap_or(snapshot.revision());
+    if after > snapshot.revision() {
+        let message = "Last-Event-ID is from the future: it is not of this store";
+        return Err(Problem::new(StatusCode::GONE, message));
+    }
+    let mut changes = api.catalog.changes(after);
+    let mut first = None;
+    if let Some(ready) = changes.next().now_or_never() {
+        match ready {
+            Some(Err(Error::Compacted { .. })) => return Err(compacted()),
+            other => first = other,
+        }
+    }
+    let changes = stream::iter(first).chain(changes).boxed();
+
+    let period = api.limits.heartbeat;
+    let mut ticks = interval_at(tokio::time::Instant::now() + period, period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut watch = Watch {
+        api: Arc::clone(api),
+        kind: Arc::clone(kind),
+        parent,
+        query,
+        changes: Some(changes),
+        ready: VecDeque::new(),
+        at: after,
+        seen: None,
+        ticks,
+    };
+    if resumed.is_none() {
+        watch.list(&snapshot)?;
+    }
+    let shutdown = api.shutdown.clone();
+    let events = stream::unfold(watch, |mut watch| async {
+        let event = watch.next().await?;
+        Some((Ok::<_, Infallible>(event), watch))
+    })
+    .take_until(shutdown.cancelled_owned());
+    let mut response = Sse::new(events).into_response();
+    // Proxies such as nginx collect answers unless told not to.
+    response
+        .headers_mut()
+        .insert("x-accel-buffering", http::HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+fn last_event_id(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
+    let Some(value) = headers.get(LAST_EVENT_ID) else {
+        return Ok(None);
+    };
+    let revision = value.to_str().ok().and_then(|text| text.parse().ok());
+    let wrong = || Problem::bad_request("Last-Event-ID is none of a watch's event ids");
+    revision.map(|r| Some(Revision(r))).ok_or_else(wrong)
+}
+
+fn compacted() -> Problem {
+    Problem::new(
+        StatusCode::GONE,
+        "what happened since Last-Event-ID is no longer kept: watch again without it, \
+         and take the list that comes first",
+    )
+}
+
+struct Watch {
+    api: Arc<Api>,
+    kind: Arc<Kind>,
+    parent: Option<String>,
+    query: ListQuery,
+    /// `None` after the last event.
+    changes: Option<BoxStream<'static, Result<Arc<Changes>, Error>>>,
+    ready: VecDeque<Event>,
+    /// Everything up to here was told.
+    at: Revision,
+    /// The rows that the reader has; unknown after resuming.
+    seen: Option<BTreeSet<String>>,
+    ticks: Interval,
+}
+
+impl Watch {
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            let changes = self.changes.as_mut()?;
+            tokio::select! {
+                change = changes.next() => match change {
+                    Some(Ok(changes)) => self.tell(&changes),
+                    Some(Err(error)) => {
+                        self.changes = None;
+                        return Some(failure(&error));
+                    }
+                    None => return None,
+                },
+                _ = self.ticks.tick() => return Some(self.bookmark()),
+            }
+        }
+    }
+
+    fn columns(&self) -> Result<&Columns, Problem> {
+        self.api.columns(&self.kind)
+    }
+
+    /// Every row there is, then `listed`.
+    fn list(&mut self, snapshot: &Snapshot) -> Result<(), Problem> {
+        let columns = self.columns()?;
+        let parent = self.parent.as_deref();
+        let rows = snapshot
+            .rows(&self.kind.id)
+            .filter(|row| below(&self.kind, parent, row))
+            .map(|row| Candidate {
+                row: Arc::clone(row),
+                shown: Some(snapshot.show(row)),
+            });
+        let (found, _) = page(rows, columns, &self.query);
+        let mut seen = BTreeSet::new();
+        let mut events = VecDeque::with_capacity(found.len() + 1);
+        for shown in found.into_iter().filter_map(|c| c.shown) {
+            events.push_back(self.put(columns, &shown, snapshot));
+            seen.insert(shown.row.id.clone());
+        }
+        events.push_back(last(Event::default().event("listed").data("{}"), self.at));
+        self.ready = events;
+        self.seen = Some(seen);
+        Ok(())
+    }
+
+    /// One revision's events of this kind, the last of them with its number.
+    fn tell(&mut self, changes: &Changes) {
+        self.at = changes.revision;
+        let Ok(columns) = self.api.columns(&self.kind) else {
+            return;
+        };
+        // For joined rows; the row itself is as it was at this revision.
+        let snapshot = self.api.catalog.snapshot();
+        let mut events = Vec::new();
+        for event in &changes.events {
+            if event.resource.kind != self.kind.id {
+                continue;
+            }
+            let id = &event.resource.id;
+            let shown = match &event.what {
+                What::Put(shown) if self.wants(columns, shown) => Some(shown),
+                _ => None,
+            };
+            if let Some(shown) = shown {
+                if let Some(seen) = &mut self.seen {
+                    seen.insert(id.clone());
+                }
+                events.push(self.put(columns, shown, &snapshot));
+            } else if self.seen.as_mut().is_none_or(|seen| seen.remove(id)) {
+                events.push(self.delete(id));
+            }
+        }
+        if let Some(end) = events.pop() {
+            events.push(last(end, self.at));
+        }
+        self.ready.extend(events);
+    }
+
+    fn wants(&self, columns: &Columns, shown: &Shown) -> bool {
+        let candidate = Candidate {
+            row: Arc::clone(&shown.row),
+            shown: Some(shown.clone()),
+        };
+        below(&self.kind, self.parent.as_deref(), &shown.row)
+            && candidate.passes(columns, &self.query)
+    }
+
+    fn put(&self, columns: &Columns, shown: &Shown, snapshot: &Snapshot) -> Event {
+        let chosen = self.query.fields.as_deref().unwrap_or(columns.all());
+        let data = object(columns, chosen, shown, None, snapshot);
+        event("put", data)
+    }
+
+    fn delete(&self, id: &str) -> Event {
+        let mut data = Vec::new();
+        json(
+            &mut data,
+            &serde_json::json!({ self.kind.singular.as_str(): { "id": id } }),
+        );
+        event("delete", data.into())
+    }
+
+    /// A sign of life that says how far the reader is.
+    fn bookmark(&mut self) -> Event {
+        last(Event::default().event("bookmark").data("{}"), self.at)
+    }
+}
+
+fn event(name: &str, data: Bytes) -> Event {
+    // JSON from serde is UTF-8 and one line.
+    let text = String::from_utf8_lossy(&data);
+    Event::default().event(name).data(text)
+}
+
+fn last(event: Event, revision: Revision) -> Event {
+    event.id(revision.to_string())
+}
+
+/// The end of a watch that can't go on.
+fn failure(error: &Error) -> Event {
+    let problem = match error {
+        Error::Compacted { .. } => compacted(),
+        _ => {
+            tracing::warn!(%error, "a watch ends");
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the store does not answer: watch again",
+            )
+        }
+    };
+    event("error", problem.document().into())
+}
