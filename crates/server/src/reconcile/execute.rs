@@ -4,8 +4,7 @@
 use crate::speaker::{Error, Speaker};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use sdwan_model::config::Direction;
-use sdwan_model::plan::{Op, Stage, Step};
+use sdwan_model::plan::{Stage, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -22,24 +21,6 @@ pub(super) enum Fate {
     Failed(Error),
     /// Not sent, and what for.
     Held(String),
-}
-
-/// The stages that must be done in full before `stage` may touch anything.
-///
-/// A peer that could not be deleted still runs, so its policies stay; a
-/// policy that could not be set leaves a direction open, so nothing that
-/// lets routes flow is sent after it. Sweeping and the peers themselves are
-/// ground for nobody: one bad neighbor holds up no other.
-fn ground(stage: Stage) -> &'static [Stage] {
-    use Stage::{AddPeers, Assign, DeletePeers, Policies, Refresh, Start, Sweep, UpdatePeers};
-    match stage {
-        Start => &[],
-        DeletePeers => &[Start],
-        Policies => &[Start, DeletePeers],
-        Assign => &[Start, DeletePeers, Policies],
-        Sweep => &[Start, DeletePeers, Policies, Assign],
-        AddPeers | UpdatePeers | Refresh => &[Start, Policies, Assign],
-    }
 }
 
 /// Sends the steps; the answer is parallel to them. A lost daemon, or a
@@ -91,9 +72,9 @@ pub(super) async fn execute(
 async fn send(speaker: &dyn Speaker, router: &str, step: &Step) -> Fate {
     tracing::info!(
         router,
-        call = call(&step.op),
-        object = %object(&step.op),
-        disturbance = ?step.disturbance,
+        call = step.op.call(),
+        object = step.op.object(),
+        disturbance = %step.disturbance,
         why = %step.why,
         "calling gobgpd",
     );
@@ -119,13 +100,14 @@ impl Run {
     /// Why this step must not be sent.
     fn obstacle(&self, step: &Step) -> Option<String> {
         let of_stage = || {
-            ground(step.stage)
+            step.stage
+                .ground()
                 .iter()
                 .find_map(|stage| self.broken_stages.get(stage))
         };
         // Steps on one peer build on each other, but not within a stage.
         let of_peer = || {
-            let (stage, obstacle) = self.broken_peers.get(&peer(&step.op)?)?;
+            let (stage, obstacle) = self.broken_peers.get(&step.op.peer()?)?;
             (*stage < step.stage).then_some(obstacle)
         };
         self.halted
@@ -142,12 +124,12 @@ impl Run {
                 if !matches!(error, Error::Refused(_)) {
                     self.halt(error.to_string());
                 }
-                Some(format!("{}: {error}", title(&step.op)))
+                Some(format!("{}: {error}", step.op))
             }
             Fate::Held(obstacle) => Some(obstacle.clone()),
         };
         if let Some(obstacle) = obstacle {
-            if let Some(address) = peer(&step.op) {
+            if let Some(address) = step.op.peer() {
                 self.broken_peers
                     .entry(address)
                     .or_insert_with(|| (step.stage, obstacle.clone()));
@@ -156,73 +138,6 @@ impl Run {
         }
         self.fates[index] = Some(fate);
     }
-}
-
-/// The peer that a call is about, where it is about one.
-fn peer(op: &Op) -> Option<IpAddr> {
-    match op {
-        Op::AddPeer(address, _)
-        | Op::UpdatePeer(address, _)
-        | Op::DeletePeer(address)
-        | Op::EnablePeer(address)
-        | Op::DisablePeer(address)
-        | Op::SoftReset(address, _)
-        | Op::HardReset(address) => Some(*address),
-        _ => None,
-    }
-}
-
-/// The RPC's name.
-pub(super) fn call(op: &Op) -> &'static str {
-    match op {
-        Op::StartBgp(_) => "StartBgp",
-        Op::AddPeer(..) => "AddPeer",
-        Op::UpdatePeer(..) => "UpdatePeer",
-        Op::DeletePeer(_) => "DeletePeer",
-        Op::EnablePeer(_) => "EnablePeer",
-        Op::DisablePeer(_) => "DisablePeer",
-        Op::SetPolicies { .. } => "SetPolicies",
-        Op::AddNeighborSet(..) => "AddDefinedSet",
-        Op::DeleteNeighborSet(..) => "DeleteDefinedSet",
-        Op::AddPolicy(_) => "AddPolicy",
-        Op::DeletePolicy(_) => "DeletePolicy",
-        Op::SetAssignment { .. } => "SetPolicyAssignment",
-        Op::SoftReset(..) | Op::HardReset(_) => "ResetPeer",
-    }
-}
-
-/// What the call is about, for people. No secrets.
-pub(super) fn object(op: &Op) -> String {
-    match op {
-        Op::StartBgp(global) => format!("AS {} router-id {}", global.asn, global.router_id),
-        Op::SetPolicies { policies, .. } => format!("{} policies", policies.len()),
-        Op::AddNeighborSet(name, _) | Op::DeleteNeighborSet(name, _) => {
-            format!("neighbor set {name}")
-        }
-        Op::AddPolicy(policy) => format!("policy {}", policy.name),
-        Op::DeletePolicy(name) => format!("policy {name}"),
-        Op::SetAssignment { direction, .. } => format!("global {}", word(*direction)),
-        Op::SoftReset(address, Direction::Import) => format!("neighbor {address} softresetin"),
-        Op::SoftReset(address, Direction::Export) => format!("neighbor {address} softresetout"),
-        Op::HardReset(address) => format!("neighbor {address} reset"),
-        Op::AddPeer(address, _)
-        | Op::UpdatePeer(address, _)
-        | Op::DeletePeer(address)
-        | Op::EnablePeer(address)
-        | Op::DisablePeer(address) => format!("neighbor {address}"),
-    }
-}
-
-fn word(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Import => "import",
-        Direction::Export => "export",
-    }
-}
-
-/// Call and object in one breath, for reasons.
-pub(super) fn title(op: &Op) -> String {
-    format!("{} ({})", call(op), object(op))
 }
 
 #[cfg(test)]

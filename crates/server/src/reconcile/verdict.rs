@@ -3,7 +3,7 @@
 //! router has let go of. Pure.
 
 use super::decide::{Decision, address, applied, declared, refused};
-use super::execute::{Fate, title};
+use super::execute::Fate;
 use crate::catalog::{Report, RouterView};
 use crate::speaker::Error;
 use sdwan_model::config::RouterConfig;
@@ -150,7 +150,7 @@ fn outcome(row: &ResourceRef, version: u64, plan: &Plan, fates: &[Fate]) -> Verd
             }
             Fate::Failed(error) => {
                 permanent |= matches!(error, Error::Refused(_) | Error::NeedsRestart(_));
-                reasons.insert(format!("{}: {error}", title(&step.op)));
+                reasons.insert(format!("{}: {error}", step.op));
             }
         }
     }
@@ -211,8 +211,7 @@ fn policies_in_step(view: &RouterView, plan: &Plan, fates: &[Fate]) -> bool {
         )
     };
     let undone = plan.steps.iter().zip(fates).any(|(step, fate)| {
-        matches!(step.stage, Stage::Policies | Stage::Assign | Stage::Sweep)
-            && !matches!(fate, Fate::Done)
+        (Stage::Clear..=Stage::SweepSets).contains(&step.stage) && !matches!(fate, Fate::Done)
     });
     view.inputs.router.as_ref().is_none_or(applied) && !undone
 }

@@ -4,6 +4,7 @@ use crate::support::World;
 use sdwan_model::observed::SessionState::{
     Active, Connect, Established, Idle, OpenConfirm, OpenSent,
 };
+use sdwan_server::catalog::Scope;
 use sdwan_store::faults::Fault;
 
 const R1: &str = "192.0.2.1:50051";
@@ -168,8 +169,11 @@ async fn a_recreated_neighbor_is_its_new_row_and_does_not_flap() {
     let daemon = world.daemon(R1);
     daemon.session(A, Established, "");
     server.becomes(&old, "UP").await;
+    // Both happen before the router's next pass.
+    server.catalog.hold(Scope::All, "a moment").await.unwrap();
     server.delete(&old).await;
     let new = server.neighbor(1, A).await;
+    server.catalog.resume(Scope::All).await.unwrap();
     server.becomes(&new, "UP").await;
     server.becomes(&old, "GONE").await;
     daemon.session(A, Idle, "");

@@ -48,6 +48,8 @@ struct Inner {
     refreshes: Vec<(IpAddr, Direction)>,
     gate: Option<Gate>,
     epochs: u64,
+    /// The clock of `established_at`.
+    established: u64,
 }
 
 impl Default for Daemon {
@@ -67,6 +69,7 @@ impl Default for Daemon {
             refreshes: Vec::new(),
             gate: None,
             epochs: 1,
+            established: 0,
         };
         Self {
             inner: Arc::new(Mutex::new(inner)),
@@ -198,6 +201,9 @@ impl Daemon {
         self.with(|inner| {
             if let Some(peer) = inner.observed.peers.get_mut(&neighbor) {
                 peer.session = state;
+                inner.established += 1;
+                peer.established_at =
+                    (state == SessionState::Established).then_some(inner.established);
             }
             inner.tell(SessionEvent::State {
                 neighbor,
@@ -258,6 +264,8 @@ impl Inner {
                         listen_port: Some(global.listen_port.unwrap_or(179)),
                         ..global.clone()
                     });
+                    self.observed.import.default = DefaultAction::Accept;
+                    self.observed.export.default = DefaultAction::Accept;
                     Ok(())
                 }
             };
@@ -269,6 +277,7 @@ impl Inner {
             Op::StartBgp(_) => Ok(()),
             Op::AddPeer(..)
             | Op::UpdatePeer(..)
+            | Op::RecreatePeer(..)
             | Op::DeletePeer(_)
             | Op::EnablePeer(_)
             | Op::DisablePeer(_)
@@ -296,6 +305,16 @@ impl Inner {
             Op::UpdatePeer(address, wanted) => {
                 let peer = peers.get_mut(address).ok_or_else(|| missing(address))?;
                 change(peer, &wanted.fields);
+            }
+            Op::RecreatePeer(address, wanted) => {
+                let mut peer = peers
+                    .get(address)
+                    .cloned()
+                    .ok_or_else(|| missing(address))?;
+                change(&mut peer, &wanted.fields);
+                peer.session = SessionState::Idle;
+                self.fall(*address);
+                self.observed.peers.insert(*address, peer);
             }
             Op::DeletePeer(address) => {
                 if !peers.contains_key(address) {
@@ -484,6 +503,7 @@ pub fn fresh(peer_as: u32) -> Peer {
         configured: AdminState::Up,
         admin_state: AdminState::Up,
         session: SessionState::Idle,
+        established_at: None,
         peer_group: String::new(),
     }
 }
@@ -519,6 +539,7 @@ fn title(op: &Op) -> String {
         Op::StartBgp(global) => format!("StartBgp {}", global.asn),
         Op::AddPeer(address, _) => format!("AddPeer {address}"),
         Op::UpdatePeer(address, change) => format!("UpdatePeer {address} {:?}", change.names),
+        Op::RecreatePeer(address, change) => format!("RecreatePeer {address} {:?}", change.names),
         Op::DeletePeer(address) => format!("DeletePeer {address}"),
         Op::EnablePeer(address) => format!("EnablePeer {address}"),
         Op::DisablePeer(address) => format!("DisablePeer {address}"),

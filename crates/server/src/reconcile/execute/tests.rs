@@ -27,7 +27,7 @@ impl Speaker for Script {
     }
 
     async fn apply(&self, op: &Op) -> Result<(), Error> {
-        let title = super::title(op);
+        let title = op.to_string();
         self.sent.lock().unwrap().push(title.clone());
         let flying = self.flying.fetch_add(1, Ordering::SeqCst) + 1;
         self.most.fetch_max(flying, Ordering::SeqCst);
@@ -108,7 +108,7 @@ fn delete(last: u8) -> Step {
 
 fn policy() -> Step {
     let set = Op::AddNeighborSet("p/export/s".into(), [peer(1)].into());
-    step(Stage::Policies, set)
+    step(Stage::Sets, set)
 }
 
 fn assign() -> Step {
@@ -151,7 +151,7 @@ async fn stages_run_in_order_whatever_the_order_of_the_steps() {
         [
             "StartBgp (AS 65001 router-id 10.0.1.1)",
             "DeletePeer (neighbor 192.0.2.2)",
-            "AddDefinedSet (neighbor set p/export/s)",
+            "AddDefinedSet (neighbor set p/export/s + 192.0.2.1)",
             "SetPolicyAssignment (global export)",
             "DeletePolicy (policy old/export)",
             "EnablePeer (neighbor 192.0.2.1)",
