@@ -273,7 +273,7 @@ async fn a_clock_that_goes_back_drops_nothing_too_much() {
 async fn leases_run_anew_after_reopening() {
     let (_folder, path) = place();
     let store = open(&path).await;
-    let ttl = Duration::from_secs(1);
+    let ttl = Duration::from_secs(3);
     let short = store.grant(ttl).await.unwrap();
     let long = store.grant(Duration::from_secs(HOUR)).await.unwrap();
     let held = |key: &str, lease: LeaseId| Op::Put {

@@ -57,6 +57,7 @@ macro_rules! conformance {
             a_watch_delivers_whole_revisions
             a_watch_sees_its_prefix_only
             a_watch_resumes_from_every_revision
+            a_watch_from_ahead_waits
             a_slow_watch_loses_nothing
             a_watch_from_before_the_compaction_is_refused
             a_watch_left_behind_by_the_compaction_ends

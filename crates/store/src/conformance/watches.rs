@@ -82,6 +82,21 @@ pub async fn a_watch_resumes_from_every_revision(store: Subject) {
     }
 }
 
+/// A watch may begin where the store is yet to come.
+pub async fn a_watch_from_ahead_waits(store: Subject) {
+    let first = put_all(&*store, [Op::put("/0", "")]).await;
+    let ahead = Revision(first.0 + 2);
+    let mut watch = answered(store.watch("", ahead).await);
+    let mut later = Vec::new();
+    for n in 1..6 {
+        later.push(put_all(&*store, [Op::put(format!("/{n}"), "")]).await);
+    }
+    let seen = up_to(&mut watch, later[4]).await;
+    let seen: Vec<_> = seen.iter().map(|batch| batch.revision).collect();
+    later.retain(|revision| *revision > ahead);
+    assert_eq!(seen, later);
+}
+
 /// Nobody reads while a burst passes; all of it is read afterwards.
 pub async fn a_slow_watch_loses_nothing(store: Subject) {
     let mut slow = answered(store.watch("/", Revision(0)).await);
