@@ -63,13 +63,13 @@ impl Walk {
             "FRR {version} plays Quagga-1, SRX-1, SRX-2 and Quagga-2"
         ));
         wan.start_vrrp()?;
-        scenario::wait_for_owner(&mut wan, "SRX-1")?;
-        self.holds(&format!("keepalived: SRX-1 owns {VIRTUAL_ADDRESS}"));
         wan.start_gobgpds()?;
         let version = version_in(&wan.gobgp("GoBGP-1", &["--version"])?);
         self.holds(&format!(
             "gobgpd {version} runs on GoBGP-1 to GoBGP-3, with no configuration"
         ));
+        scenario::wait_for_owner(&mut wan, "SRX-1")?;
+        self.holds(&format!("keepalived: SRX-1 owns {VIRTUAL_ADDRESS}"));
         Ok(wan)
     }
 
@@ -150,7 +150,16 @@ impl Walk {
         lab.wan.halt("SRX-1")?;
         self.holds("SRX-1's links are dead, then its daemons: no FIN, no NOTIFICATION");
         self.rib(lab, &scenario::routes_after_halt())?;
-        self.holds("the hold time ran out, and GoBGP-3's next hop is 172.16.1.1");
+        let log = lab.wan.daemon("GoBGP-1", "gobgpd")?.log()?;
+        anyhow::ensure!(
+            log.contains("hold timer expired"),
+            "GoBGP-1's hold timer did not expire"
+        );
+        anyhow::ensure!(
+            !log.contains("received notification"),
+            "SRX-1 said goodbye to GoBGP-1"
+        );
+        self.holds("GoBGP-1's hold timer expired, and GoBGP-3's next hop is 172.16.1.1");
         let after = "192.168.0.1 is DOWN, the others are UP";
         self.list(lab, "neighbor", transcript::NEIGHBOR_LIST_AFTER, after)?;
         scenario::wait_for_owner(&mut lab.wan, "SRX-2")?;

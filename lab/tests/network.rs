@@ -1,0 +1,108 @@
+//! The demo's network stands: every cable carries packets, every daemon runs, and a cut is a cut.
+
+use std::collections::BTreeMap;
+
+use sdwan_lab::network::Network;
+use sdwan_lab::scenario::wait_for_owner;
+use sdwan_lab::tools::Release;
+use sdwan_lab::wan::Wan;
+use sdwan_lab::{harness, topology};
+
+const LAB: &str = env!("CARGO_BIN_EXE_lab");
+
+#[test]
+fn neighbors_on_every_segment_reach_each_other() {
+    harness::inside(LAB, || {
+        let network = Network::lay(topology::seed())?;
+        let mut segments = BTreeMap::<_, Vec<_>>::new();
+        for node in &network.topology().nodes {
+            for port in &node.ports {
+                segments
+                    .entry(port.segment)
+                    .or_default()
+                    .push((node.name, port.address.addr()));
+            }
+        }
+        for (segment, ports) in segments {
+            let (first, _) = ports[0];
+            for (_, address) in &ports[1..] {
+                let address = address.to_string();
+                let answer = network
+                    .machine(first)?
+                    .run("ping", &["-c1", "-W5", &address], None);
+                anyhow::ensure!(
+                    answer.is_ok(),
+                    "{segment}: {first} to {address}: {answer:?}"
+                );
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_cut_node_is_out_of_reach_and_its_neighbor_keeps_its_carrier() {
+    harness::inside(LAB, || {
+        let network = Network::lay(topology::seed())?;
+        let neighbor = network.machine("GoBGP-1")?;
+        let reaches = || {
+            neighbor
+                .run("ping", &["-c1", "-W5", "192.168.0.1"], None)
+                .is_ok()
+        };
+        anyhow::ensure!(reaches(), "the cable is whole");
+        network.cut("SRX-1")?;
+        let cut = neighbor.run("ping", &["-c1", "-W1", "192.168.0.1"], None);
+        anyhow::ensure!(cut.is_err(), "the cable is cut: {cut:?}");
+        let link = neighbor.run("ip", &["-brief", "link", "show", "net0"], None)?;
+        anyhow::ensure!(link.contains("LOWER_UP"), "{link}");
+        network.mend("SRX-1")?;
+        anyhow::ensure!(reaches(), "the cable is mended");
+        Ok(())
+    });
+}
+
+#[test]
+fn every_daemon_of_the_wan_comes_up() {
+    harness::inside(LAB, || {
+        let mut wan = Wan::up(Release::V3_36)?;
+        wait_for_owner(&mut wan, "SRX-1")?;
+        for (node, programs) in [
+            ("Quagga-1", &["zebra", "staticd"][..]),
+            ("SRX-1", &["zebra", "staticd", "bgpd", "keepalived"]),
+            ("SRX-2", &["zebra", "staticd", "bgpd", "keepalived"]),
+            ("Quagga-2", &["zebra", "bgpd"]),
+            ("GoBGP-1", &["gobgpd"]),
+            ("GoBGP-2", &["gobgpd"]),
+            ("GoBGP-3", &["gobgpd"]),
+        ] {
+            for program in programs {
+                wan.daemon(node, program)?;
+            }
+        }
+        wan.check()
+    });
+}
+
+#[test]
+fn a_daemon_that_ends_is_told_with_its_last_words() {
+    harness::inside(LAB, || {
+        let mut wan = Wan::lay(Release::V4_8)?;
+        wan.start_gobgpd("GoBGP-1")?;
+        let daemon = i32::try_from(wan.daemon("GoBGP-1", "gobgpd")?.id())?;
+        let daemon = nix::unistd::Pid::from_raw(daemon);
+        nix::sys::signal::kill(daemon, nix::sys::signal::Signal::SIGKILL)?;
+        let error = sdwan_lab::wait::until("its end", std::time::Duration::from_secs(10), || {
+            Ok(match wan.check() {
+                Err(error) => sdwan_lab::wait::Seen::Yes(error.to_string()),
+                Ok(()) => sdwan_lab::wait::Seen::NotYet("it runs".to_owned()),
+            })
+        })?;
+        anyhow::ensure!(
+            error.starts_with("gobgpd on GoBGP-1 has ended (signal: 9"),
+            "{error}"
+        );
+        anyhow::ensure!(error.contains("gobgpd started"), "{error}");
+        Ok(())
+    });
+}
