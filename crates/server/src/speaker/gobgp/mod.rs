@@ -176,6 +176,13 @@ impl Gobgp {
                     .await
                     .map(drop)
             }
+            Op::RecreatePeer(address, change) => {
+                let listed = self.listed(*address).await?;
+                client.delete_peer(&self.spelled(*address)).await?;
+                client
+                    .add_peer_again(&listed, &write::settings(&change.fields))
+                    .await
+            }
             Op::DeletePeer(address) => client.delete_peer(&self.spelled(*address)).await,
             Op::EnablePeer(address) => client.enable_peer(&self.spelled(*address)).await,
             Op::DisablePeer(address) => client.disable_peer(&self.spelled(*address), "").await,

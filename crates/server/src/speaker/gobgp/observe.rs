@@ -147,8 +147,18 @@ fn peer(listed: &types::Peer) -> Peer {
         configured: admin_state(listed.conf.admin_down),
         admin_state: admin_state(listed.state.admin != types::AdminState::Up),
         session: session_state(listed.state.session),
+        established_at: established_at(listed),
         peer_group: listed.conf.peer_group.clone(),
     }
+}
+
+/// When the session came up. gobgpd keeps the time of the last one.
+fn established_at(listed: &types::Peer) -> Option<u64> {
+    if listed.state.session != types::SessionState::Established {
+        return None;
+    }
+    let came_up = listed.timers.uptime?.duration_since(std::time::UNIX_EPOCH);
+    came_up.ok().map(|since| since.as_secs())
 }
 
 /// gobgpd keeps these as floating point numbers, BGP as 16 bits.
