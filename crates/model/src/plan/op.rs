@@ -4,6 +4,7 @@ use super::{Disturbance, OwnedWrite};
 use crate::config::{Direction, Global, Neighbor, Policy};
 use crate::observed::DefaultAction;
 use crate::resource::ResourceRef;
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -26,7 +27,8 @@ pub struct Step {
 }
 
 /// The order of a pass. Derived `Ord` is that order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// StartBgp.
     Start,
