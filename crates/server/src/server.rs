@@ -1,0 +1,161 @@
+//! The whole server, put together: catalog, reconciler, monitor and API in
+//! one process.
+
+use crate::api::{self, Limits};
+use crate::catalog::{self, Catalog};
+use crate::config::{self, Address, Config};
+use crate::listen;
+use crate::metrics::Metrics;
+use crate::reconcile::{Settings, Supervisor};
+use crate::secrets::SecretBox;
+use crate::speaker::Dial;
+use sdwan_model::document;
+use sdwan_model::schema::Schemas;
+use sdwan_store::Store;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// What the server needs from outside.
+pub struct Deps {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Seals and opens secrets.
+    pub secrets: SecretBox,
+    /// The way to the daemons.
+    pub dial: Arc<dyn Dial>,
+    /// Makes the ids of new rows and of commits.
+    pub ids: Arc<dyn Fn() -> Uuid + Send + Sync>,
+    /// Now.
+    pub clock: Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>,
+    /// The reconciler's and the monitor's times.
+    pub settings: Settings,
+    /// Names this process, in the log and in what it observes.
+    pub instance: String,
+}
+
+/// Why the server does not start. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration, or a schema file that it names.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// Nobody can listen there.
+    #[error("can't listen on {address}: {reason}")]
+    Listen {
+        /// Where.
+        address: Address,
+        /// The system's words.
+        reason: String,
+    },
+    /// The operator's kinds want URLs that are taken, one a line.
+    #[error("{}", .0.join("\n"))]
+    Routes(Vec<String>),
+    /// The store, or what is in it.
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+}
+
+/// A server that runs until [`Server::stop`].
+pub struct Server {
+    address: SocketAddr,
+    api: Part,
+    work: Part,
+}
+
+/// A task and its end.
+struct Part {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Part {
+    fn start<F: Future<Output = ()> + Send + 'static>(
+        run: impl FnOnce(CancellationToken) -> F,
+    ) -> Self {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(run(stop.clone()));
+        Self { stop, task }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "a part of the server did not end well");
+        }
+    }
+}
+
+impl Server {
+    /// Starts everything. When it returns, the API answers.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting; then nothing runs.
+    pub async fn start(config: &Config, deps: Deps) -> Result<Self, Error> {
+        config.guard()?;
+        let schemas = schemas(config)?;
+        // First of all, so that a second server says so before it touches anything.
+        let unable = |error: std::io::Error| Error::Listen {
+            address: config.address.clone(),
+            reason: error.to_string(),
+        };
+        let listener = listen::bind(&config.address).await.map_err(unable)?;
+        let address = listener.local_addr().map_err(unable)?;
+
+        let options = catalog::Options {
+            secrets: deps.secrets,
+            ids: deps.ids,
+            clock: deps.clock,
+            instance: deps.instance.clone(),
+        };
+        let catalog = Catalog::open(deps.store, schemas, options).await?;
+        let supervisor = Supervisor::new(Arc::clone(&catalog), deps.dial, deps.settings);
+        let watches = CancellationToken::new();
+        let dependencies = api::Deps {
+            catalog,
+            live: Arc::clone(&supervisor) as Arc<dyn crate::live::Live>,
+            metrics: Arc::new(Metrics::default()),
+            instance: deps.instance,
+            shutdown: watches.clone(),
+        };
+        let router = api::router(dependencies, config, Limits::default()).map_err(Error::Routes)?;
+
+        let work = Part::start(|stop| supervisor.run(stop));
+        let api = Part::start(|stop| async move {
+            // Watches would keep their connections open for ever.
+            let ending = stop.clone();
+            tokio::join!(listen::serve(listener, router, stop), async {
+                ending.cancelled().await;
+                watches.cancel();
+            });
+        });
+        tracing::info!(%address, "ready");
+        Ok(Self { address, api, work })
+    }
+
+    /// Where it listens; the port is the real one where 0 was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends in order: no new requests, those under way are answered, then
+    /// calls to the routers that are under way end and are recorded.
+    pub async fn stop(self) {
+        tracing::info!("stopping");
+        self.api.stop().await;
+        self.work.stop().await;
+        tracing::info!("stopped");
+    }
+}
+
+/// The built-in kinds and the operator's.
+fn schemas(config: &Config) -> Result<Arc<Schemas>, config::Error> {
+    let (documents, warnings) = config.read_schemas()?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let invalid = |errors: Vec<document::Error>| config::Error::Invalid(errors);
+    Schemas::load(&documents).map(Arc::new).map_err(invalid)
+}
