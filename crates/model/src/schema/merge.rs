@@ -4,7 +4,7 @@
 use super::Property;
 use super::declaration::Declaration;
 use super::property::Declared;
-use crate::document::Error;
+use crate::document::{Error, Node};
 use indexmap::IndexMap;
 use serde_json::Value;
 
@@ -35,52 +35,7 @@ pub(super) fn merge<'a>(
 
 /// Adds an operator's entry to a built-in kind.
 fn add<'a>(base: &mut Declaration<'a>, more: Declaration<'a>, errors: &mut Vec<Error>) {
-    let id = base.id.clone();
-    let refuse = |key: &str, why: &str| {
-        let message = format!("{key} of the built-in kind {id:?} {why}");
-        more.node
-            .get(key)
-            .as_ref()
-            .unwrap_or(&more.node)
-            .error(message)
-    };
-    for (key, ours, theirs) in [
-        ("singular", &base.singular, &more.singular),
-        ("plural", &base.plural, &more.plural),
-        ("prefix", &base.prefix, &more.prefix),
-        ("parent", &base.parent, &more.parent),
-        ("namespace", &base.namespace, &more.namespace),
-    ] {
-        if theirs.is_some() && ours != theirs {
-            let ours = ours.as_deref().unwrap_or("not set");
-            errors.push(refuse(key, &format!("can't be changed: it is {ours}")));
-        }
-    }
-    if more.is_abstract || !more.extends.is_empty() {
-        let key = if more.is_abstract { "type" } else { "extends" };
-        errors.push(refuse(key, "can't be changed"));
-    }
-    for item in &more.required {
-        let name = item.text().unwrap_or_default();
-        if !base.required.iter().any(|r| r.text() == Ok(name)) {
-            errors.push(item.error(format!(
-                "{name:?} can't be required of the built-in kind {id:?}: rows without it exist"
-            )));
-        }
-    }
-    for columns in &more.unique {
-        let names = |c: &Vec<crate::document::Node<'_>>| -> Vec<String> {
-            c.iter()
-                .filter_map(|n| n.text().ok().map(str::to_owned))
-                .collect()
-        };
-        if !base.unique.iter().any(|ours| names(ours) == names(columns)) {
-            let at = columns.first().unwrap_or(&more.node);
-            errors.push(at.error(format!(
-                "a unique index can't be added to the built-in kind {id:?}"
-            )));
-        }
-    }
+    errors.extend(conflicts(base, &more));
     base.title = more.title.or(base.title.take());
     base.description = more.description.or(base.description.take());
     for (key, value) in more.metadata {
@@ -101,6 +56,56 @@ fn add<'a>(base: &mut Declaration<'a>, more: Declaration<'a>, errors: &mut Vec<E
     if !more.order.is_empty() {
         base.order = more.order;
     }
+}
+
+/// What of an operator's entry would change what rows of a built-in kind mean.
+fn conflicts(base: &Declaration<'_>, more: &Declaration<'_>) -> Vec<Error> {
+    let id = &base.id;
+    let mut errors = Vec::new();
+    let mut refuse = |key: &str, why: &str| {
+        let message = format!("{key} of the built-in kind {id:?} can't be changed{why}");
+        let at = more.node.get(key);
+        errors.push(at.as_ref().unwrap_or(&more.node).error(message));
+    };
+    for (key, ours, theirs) in [
+        ("singular", &base.singular, &more.singular),
+        ("plural", &base.plural, &more.plural),
+        ("prefix", &base.prefix, &more.prefix),
+        ("parent", &base.parent, &more.parent),
+        ("namespace", &base.namespace, &more.namespace),
+    ] {
+        if theirs.is_some() && ours != theirs {
+            let ours = ours.as_deref().unwrap_or("not set");
+            refuse(key, &format!(": it is {ours}"));
+        }
+    }
+    if more.is_abstract {
+        refuse("type", "");
+    }
+    if !more.extends.is_empty() {
+        refuse("extends", "");
+    }
+    for item in &more.required {
+        let name = item.text();
+        if !base.required.iter().any(|r| r.text() == name) {
+            let name = name.unwrap_or_default();
+            errors.push(item.error(format!(
+                "{name:?} can't be required of the built-in kind {id:?}: rows without it exist"
+            )));
+        }
+    }
+    for columns in &more.unique {
+        if !base.unique.iter().any(|ours| names(ours) == names(columns)) {
+            let at = columns.first().unwrap_or(&more.node);
+            let message = format!("a unique index can't be added to the built-in kind {id:?}");
+            errors.push(at.error(message));
+        }
+    }
+    errors
+}
+
+fn names<'a>(columns: &[Node<'a>]) -> Vec<&'a str> {
+    columns.iter().filter_map(|n| n.text().ok()).collect()
 }
 
 /// A built-in property written again: it must mean the same, and may look
@@ -144,24 +149,28 @@ fn restate<'a>(name: &str, ours: &mut Declared<'a>, theirs: Declared<'a>, errors
             )));
         }
     }
-    let node = theirs.node;
-    let looks = |key: &str| node.get(key).is_some();
-    let (property, theirs) = (&mut ours.property, theirs.property);
-    if looks("title") {
-        property.title = theirs.title;
-        property.source["title"] = Value::from(property.title.as_str());
+    look(&mut ours.property, theirs);
+}
+
+/// Takes over how the operator wants the property to look.
+fn look(ours: &mut Property, theirs: Declared<'_>) {
+    let (node, theirs) = (theirs.node, theirs.property);
+    let written = |key: &str| node.get(key).is_some();
+    if written("title") {
+        ours.title = theirs.title;
+        ours.source["title"] = Value::from(ours.title.as_str());
     }
-    if looks("description") {
-        property.description = theirs.description;
-        property.source["description"] = Value::from(property.description.as_str());
+    if written("description") {
+        ours.description = theirs.description;
+        ours.source["description"] = Value::from(ours.description.as_str());
     }
-    if looks("view") {
-        property.view = theirs.view;
-        property.source["view"] = Value::from(property.view);
+    if written("view") {
+        ours.view = theirs.view;
+        ours.source["view"] = Value::from(ours.view);
     }
-    if looks("detail_view") {
-        property.detail_view = theirs.detail_view;
-        property.source["detail_view"] = Value::from(property.detail_view);
+    if written("detail_view") {
+        ours.detail_view = theirs.detail_view;
+        ours.source["detail_view"] = Value::from(ours.detail_view);
     }
 }
 

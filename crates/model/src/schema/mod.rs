@@ -2,12 +2,14 @@
 //! source of REST paths, validation, CLI flags, tables, OpenAPI and storage.
 //!
 //! `schemas/*.yaml` are embedded; an operator's own files are added to them.
-//! [`declaration`] reads one entry of a file, [`merge`] resolves `extends`
-//! and additions to built-in kinds, [`resolve`] makes kinds of the result and
-//! judges what they say of each other, [`keys`] is the vocabulary.
+//! `declaration` and `property` read one entry of a file, `merge` resolves
+//! `extends` and additions to built-in kinds, `resolve` makes kinds of the
+//! result, `judge` looks at what they say of each other, `keys` is the
+//! vocabulary.
 
 mod check;
 mod declaration;
+mod judge;
 mod keys;
 mod load;
 mod merge;

@@ -183,13 +183,15 @@ fn what_can_not_be_known_says_so() {
 
 #[test]
 fn applied_and_not_established_is_down_with_gobgps_words() {
-    let mut case = Case::default();
-    case.monitoring = Some(Monitoring {
-        session_state: "ACTIVE".into(),
-        reason: "hold timer expired".into(),
-        since: Some(LATER.into()),
-        ..seen(2, DOWN)
-    });
+    let mut case = Case {
+        monitoring: Some(Monitoring {
+            session_state: "ACTIVE".into(),
+            reason: "hold timer expired".into(),
+            since: Some(LATER.into()),
+            ..seen(2, DOWN)
+        }),
+        ..Case::default()
+    };
     assert_eq!(
         case.says(),
         says(Status::Down, "ACTIVE: hold timer expired")

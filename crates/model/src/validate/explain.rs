@@ -93,14 +93,8 @@ fn words(
             }
         }
         ValidationErrorKind::Minimum { limit } | ValidationErrorKind::Maximum { limit } => {
-            let bound = |key: &str| property.source.get(key).filter(|_| top);
-            match (bound("minimum"), bound("maximum"), kind) {
-                (Some(low), Some(high), _) => format!("must be {low} to {high}{not}"),
-                (_, _, ValidationErrorKind::Minimum { .. }) => {
-                    format!("must be at least {limit}{not}")
-                }
-                _ => format!("must be at most {limit}{not}"),
-            }
+            let least = matches!(kind, ValidationErrorKind::Minimum { .. });
+            format!("must be {}{not}", range(property, top, least, limit))
         }
         ValidationErrorKind::ExclusiveMinimum { limit } => {
             format!("must be more than {limit}{not}")
@@ -112,21 +106,38 @@ fn words(
             hint if top && !hint.is_empty() => format!("must match {pattern} ({hint}){not}"),
             _ => format!("must match {pattern}{not}"),
         },
-        ValidationErrorKind::MinLength { limit: 1 } => "must not be empty".to_owned(),
-        ValidationErrorKind::MinLength { limit } => {
-            format!("must have at least {limit} characters")
-        }
-        ValidationErrorKind::MaxLength { limit } => format!("must have at most {limit} characters"),
-        ValidationErrorKind::MinItems { limit: 1 } => "must not be empty".to_owned(),
-        ValidationErrorKind::MinItems { limit } => format!("must have at least {limit} items"),
-        ValidationErrorKind::MaxItems { limit } => format!("must have at most {limit} items"),
-        ValidationErrorKind::UniqueItems => "must not have an item twice".to_owned(),
         ValidationErrorKind::Not { schema } => {
             let excluded = schema.get("enum").map(listed)?;
             format!("must not be {}", alternatives(&excluded))
         }
+        _ => return size(kind),
+    })
+}
+
+/// How much is too little or too much.
+fn size(kind: &ValidationErrorKind) -> Option<String> {
+    Some(match kind {
+        ValidationErrorKind::MinLength { limit: 1 }
+        | ValidationErrorKind::MinItems { limit: 1 } => "must not be empty".to_owned(),
+        ValidationErrorKind::MinLength { limit } => {
+            format!("must have at least {limit} characters")
+        }
+        ValidationErrorKind::MaxLength { limit } => format!("must have at most {limit} characters"),
+        ValidationErrorKind::MinItems { limit } => format!("must have at least {limit} items"),
+        ValidationErrorKind::MaxItems { limit } => format!("must have at most {limit} items"),
+        ValidationErrorKind::UniqueItems => "must not have an item twice".to_owned(),
         _ => return None,
     })
+}
+
+/// Both bounds where the property has both, else the one that was crossed.
+fn range(property: &Property, top: bool, least: bool, limit: &Value) -> String {
+    let bound = |key: &str| property.source.get(key).filter(|_| top);
+    match (bound("minimum"), bound("maximum")) {
+        (Some(low), Some(high)) => format!("{low} to {high}"),
+        _ if least => format!("at least {limit}"),
+        _ => format!("at most {limit}"),
+    }
 }
 
 fn listed(options: &Value) -> Vec<String> {
