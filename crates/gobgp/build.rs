@@ -9,6 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // These carry passwords; src/wire.rs gives them a Debug that doesn't tell.
         .skip_debug([
             ".gobgp.PeerConf",
+            ".gobgp.AddPeerRequest",
             ".gobgp.ListPeerResponse",
             ".gobgp.UpdatePeerRequest",
             ".gobgp.WatchEventResponse.PeerEvent",

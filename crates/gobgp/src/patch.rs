@@ -9,73 +9,77 @@
 //! of a field wins. That loses nothing, not even fields that nobody here has
 //! heard of, which a completed .proto could not promise.
 //!
-//! Repeated fields grow in a merge, so address families are taken apart: one
-//! that stays is merged with itself, one that goes is left out, one that
-//! comes is added.
+//! Two fields are more than copied. Repeated ones grow in a merge, so address
+//! families are taken apart: one that stays is merged with itself, one that
+//! goes is left out, one that comes is added. And `state` is no configuration:
+//! it is left out.
+//!
+//! One thing an echo can't know: of a session that is or was up, gobgpd lists
+//! the session's own source address in place of the configured one. Sent back
+//! as it is listed, that alone is a change, and the session flaps.
 
 use crate::types::{AfiSafiSettings, Family, Peer, PeerSettings};
 use crate::wire;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message;
 
-/// `Peer.afi_safis`.
+/// Numbers of `Peer`'s fields.
+const STATE: usize = 5;
 const AFI_SAFIS: usize = 10;
 
 /// The bytes of `listed` with `settings` on top; `None` if those bytes are no
 /// protobuf message.
 pub(crate) fn merge(listed: &Peer, settings: &PeerSettings) -> Option<Bytes> {
-    let listed_bytes = listed.listed.0.clone();
+    let mut peer = listed.listed.0.clone();
     let mut patch = settings.to_wire(&listed.conf.neighbor_address);
-    let mut merged = BytesMut::with_capacity(listed_bytes.len() + 256);
-    match &settings.afi_safis {
-        None => merged.put(listed_bytes),
-        Some(wanted) => {
-            let kept = put_with_families(&mut merged, listed_bytes, wanted)?;
-            let new = wanted
-                .iter()
-                .filter(|settings| !kept.contains(&settings.family));
-            patch.afi_safis = new.map(AfiSafiSettings::to_wire).collect();
+    let mut merged = BytesMut::with_capacity(peer.len() + 256);
+    let mut kept = Vec::new();
+    while peer.has_remaining() {
+        let field = take_field(&mut peer)?;
+        match (field.number, field.message, &settings.afi_safis) {
+            (STATE, _, _) => {}
+            (AFI_SAFIS, Some(afi_safi), Some(wanted)) => {
+                kept.extend(put_family(&mut merged, afi_safi, wanted)?);
+            }
+            _ => merged.put(field.whole),
         }
     }
+    patch
+        .afi_safis
+        .retain(|wanted| family_of(wanted).is_none_or(|family| !kept.contains(&family)));
     merged.put_slice(&patch.encode_to_vec());
     Some(merged.freeze())
 }
 
-/// Copies a peer's fields, but of its families only those that are wanted,
-/// each merged with what is wanted of it. Tells which those are.
-fn put_with_families(
+/// Copies a listed family with what is wanted of it, if it is wanted, and
+/// tells which one it is. The outer `None`: not a message.
+fn put_family(
     merged: &mut BytesMut,
-    mut peer: Bytes,
+    listed: Bytes,
     wanted: &[AfiSafiSettings],
-) -> Option<Vec<Family>> {
-    let mut kept = Vec::new();
-    while peer.has_remaining() {
-        let field = take_field(&mut peer)?;
-        let Some(afi_safi) = field.message.filter(|_| field.number == AFI_SAFIS) else {
-            merged.put(field.whole);
-            continue;
-        };
-        let family = family_of(afi_safi.clone())?;
-        if let Some(settings) = wanted.iter().find(|wanted| Some(wanted.family) == family) {
-            kept.push(settings.family);
-            let change = settings.to_wire().encode_to_vec();
-            prost::encode_length_delimiter(AFI_SAFIS << 3 | LENGTH_DELIMITED, merged).ok();
-            prost::encode_length_delimiter(afi_safi.len() + change.len(), merged).ok();
-            merged.put(afi_safi);
-            merged.put_slice(&change);
-        }
-    }
-    Some(kept)
+) -> Option<Option<Family>> {
+    let family = family_of(&wire::AfiSafi::decode(listed.clone()).ok()?);
+    let Some(settings) = wanted.iter().find(|wanted| Some(wanted.family) == family) else {
+        return Some(None);
+    };
+    let change = settings.to_wire().encode_to_vec();
+    put_length(merged, AFI_SAFIS << 3 | LENGTH_DELIMITED);
+    put_length(merged, listed.len() + change.len());
+    merged.put(listed);
+    merged.put_slice(&change);
+    Some(family)
 }
 
-/// The outer `None`: not a message. The inner: not a family's numbers.
-fn family_of(afi_safi: Bytes) -> Option<Option<Family>> {
-    let config = wire::AfiSafi::decode(afi_safi).ok()?.config;
-    Some(
-        config
-            .and_then(|config| config.family)
-            .and_then(|family| Family::from_wire(&family)),
-    )
+/// A key or a length; room for it is never lacking.
+fn put_length(merged: &mut BytesMut, length: usize) {
+    let mut varint = Vec::with_capacity(10);
+    let written = prost::encode_length_delimiter(length, &mut varint);
+    debug_assert!(written.is_ok());
+    merged.put_slice(&varint);
+}
+
+fn family_of(afi_safi: &wire::AfiSafi) -> Option<Family> {
+    Family::from_wire(afi_safi.config.as_ref()?.family.as_ref()?)
 }
 
 /// A field as it stands on the wire.
@@ -118,4 +122,130 @@ fn take_field(message: &mut Bytes) -> Option<Field> {
         message: (key & 7 == LENGTH_DELIMITED).then_some(content),
         whole,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Api;
+    use proptest::prelude::*;
+
+    /// A peer that lists fields of which the subset knows nothing.
+    fn listed(extra: &[u8]) -> Peer {
+        let mut bytes = wire::Peer {
+            conf: Some(wire::PeerConf {
+                neighbor_address: "192.0.2.7".to_owned(),
+                description: Some("before".to_owned()),
+                admin_down: Some(true),
+                ..Default::default()
+            }),
+            state: Some(wire::PeerState {
+                flops: 9,
+                ..Default::default()
+            }),
+            afi_safis: [(1, 1), (2, 1)]
+                .map(|(afi, safi)| wire::AfiSafi {
+                    config: Some(wire::AfiSafiConfig {
+                        family: Some(wire::Family { afi, safi }),
+                        enabled: true,
+                    }),
+                    state: Some(wire::AfiSafiState {
+                        received: 5,
+                        ..Default::default()
+                    }),
+                    ..Default::default()
+                })
+                .to_vec(),
+            ..Default::default()
+        }
+        .encode_to_vec();
+        bytes.extend_from_slice(extra);
+        Peer::from_wire(bytes.into(), Api::V4).unwrap()
+    }
+
+    fn merged(listed: &Peer, settings: &PeerSettings) -> (wire::Peer, Bytes) {
+        let bytes = merge(listed, settings).unwrap();
+        (wire::Peer::decode(bytes.clone()).unwrap(), bytes)
+    }
+
+    #[test]
+    fn what_is_not_said_stays_and_zeros_are_written() {
+        // Field 99, of every wire type.
+        let extra = [
+            &b"\x98\x06\x07\x99\x06"[..],
+            &[1; 8],
+            b"\x9d\x06",
+            &[2; 4],
+            b"\x9a\x06\x01x",
+        ]
+        .concat();
+        let settings = PeerSettings {
+            admin_down: Some(false),
+            ..PeerSettings::default()
+        };
+        let (peer, bytes) = merged(&listed(&extra), &settings);
+        let conf = peer.conf.unwrap();
+        assert_eq!(conf.description.as_deref(), Some("before"));
+        assert_eq!(conf.admin_down, Some(false));
+        assert!(bytes.windows(extra.len()).any(|window| window == extra));
+        assert_eq!(peer.state, None);
+        assert_eq!(peer.afi_safis.len(), 2);
+    }
+
+    #[test]
+    fn families_stay_go_and_come() {
+        let mut stays = AfiSafiSettings::from(Family::IPV6_UNICAST);
+        stays.graceful_restart = Some(true);
+        let settings = PeerSettings {
+            afi_safis: Some(vec![stays, Family::L2VPN_EVPN.into()]),
+            ..PeerSettings::default()
+        };
+        let (peer, _) = merged(&listed(&[]), &settings);
+        let families: Vec<_> = peer.afi_safis.iter().map(family_of).collect();
+        assert_eq!(
+            families,
+            [Some(Family::IPV6_UNICAST), Some(Family::L2VPN_EVPN)]
+        );
+        let [v6, evpn] = &peer.afi_safis[..] else {
+            panic!("two families")
+        };
+        assert_eq!(v6.state.unwrap().received, 5);
+        assert!(v6.mp_graceful_restart.unwrap().config.unwrap().enabled());
+        assert_eq!(evpn.state, None);
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let mut peer = listed(&[]);
+        let settings = PeerSettings {
+            auth_password: Some("hunter2".to_owned().into()),
+            ..PeerSettings::default()
+        };
+        let bytes = merge(&peer, &settings).unwrap();
+        peer = Peer::from_wire(bytes, Api::V4).unwrap();
+        let wire = settings.to_wire("192.0.2.7");
+        for text in [
+            format!("{peer:?}"),
+            format!("{settings:?}"),
+            format!("{wire:?}"),
+        ] {
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn any_bytes_are_taken_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
+            let mut peer = listed(&[]);
+            peer.listed.0 = bytes.clone().into();
+            let settings = PeerSettings {
+                afi_safis: Some(vec![Family::IPV4_UNICAST.into()]),
+                ..PeerSettings::default()
+            };
+            let decodes = wire::Peer::decode(&bytes[..]).is_ok();
+            prop_assert!(merge(&peer, &settings).is_some() || !decodes);
+        }
+    }
 }

@@ -24,6 +24,12 @@ impl fmt::Debug for PeerConf {
     }
 }
 
+impl fmt::Debug for AddPeerRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AddPeerRequest").finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for ListPeerResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ListPeerResponse").finish_non_exhaustive()

@@ -1,12 +1,14 @@
 //! Peers and their sessions.
 
 use super::Client;
-use crate::dialect::rpc;
+use crate::dialect::{Rpc, rpc};
 use crate::error::Error;
 use crate::patch;
 use crate::types::{Peer, PeerEvent, PeerEventKind, PeerSettings, ResetDirection};
 use crate::wire;
+use bytes::Bytes;
 use futures::{Stream, StreamExt};
+use prost::Message;
 use std::net::IpAddr;
 
 /// Which peers a listing tells of, and how much.
@@ -45,28 +47,50 @@ impl Client {
     pub async fn add_peer(&self, address: IpAddr, settings: &PeerSettings) -> Result<(), Error> {
         let rpc = rpc!("AddPeer");
         // A member of a group may take its AS from there.
-        let asn = settings.peer_asn.unwrap_or(0);
-        if asn == 0 && settings.peer_group.is_none() {
+        if settings.peer_asn.unwrap_or(0) == 0 && settings.peer_group.is_none() {
             return Err(Error::invalid(rpc, "a peer needs an AS, 1 to 4294967295"));
         }
-        let peer = settings.to_wire(&address.to_string());
-        let request = wire::AddPeerRequest { peer: Some(peer) };
-        self.unary::<_, wire::Empty>(rpc, request).await.map(drop)
+        let peer = settings
+            .to_wire(&address.to_string())
+            .encode_to_vec()
+            .into();
+        self.unary::<_, wire::Empty>(rpc, wire::AddPeerRequest { peer })
+            .await
+            .map(drop)
+    }
+
+    /// Adds a peer that was `listed` and deleted since, with what `settings`
+    /// says of it changed and all else as it was. The way to change what
+    /// [`Self::update_peer`] ignores. What it says of the local address holds
+    /// here too.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn add_peer_again(
+        &self,
+        listed: &Peer,
+        settings: &PeerSettings,
+    ) -> Result<(), Error> {
+        let rpc = rpc!("AddPeer");
+        let peer = merged(rpc, listed, settings)?;
+        self.unary::<_, wire::Empty>(rpc, wire::AddPeerRequest { peer })
+            .await
+            .map(drop)
     }
 
     /// Changes what `settings` says of a peer and keeps all else as it was
     /// `listed`. Whether routes that were received must be evaluated again
     /// is the answer.
     ///
+    /// Say the local address: of a session that is or was up, gobgpd lists
+    /// the session's own instead of the configured one, and sending that back
+    /// makes the session flap.
+    ///
     /// # Errors
     /// See [`Error`].
     pub async fn update_peer(&self, listed: &Peer, settings: &PeerSettings) -> Result<bool, Error> {
         let rpc = rpc!("UpdatePeer");
-        if settings.peer_asn == Some(0) {
-            return Err(Error::invalid(rpc, "AS 0 is reserved"));
-        }
-        let peer = patch::merge(listed, settings)
-            .ok_or_else(|| Error::invalid(rpc, "the listed peer is none of gobgpd's"))?;
+        let peer = merged(rpc, listed, settings)?;
         let request = wire::UpdatePeerRequest {
             peer,
             do_soft_reset_in: false,
@@ -187,8 +211,17 @@ impl Client {
     }
 }
 
+/// A listed peer with `settings` on top.
+fn merged(rpc: Rpc, listed: &Peer, settings: &PeerSettings) -> Result<Bytes, Error> {
+    if settings.peer_asn == Some(0) {
+        return Err(Error::invalid(rpc, "AS 0 is reserved"));
+    }
+    patch::merge(listed, settings)
+        .ok_or_else(|| Error::invalid(rpc, "the listed peer is none of gobgpd's"))
+}
+
 /// An address that means one peer: an empty one means all of them to gobgpd.
-fn one(rpc: crate::dialect::Rpc, address: &str) -> Result<String, Error> {
+fn one(rpc: Rpc, address: &str) -> Result<String, Error> {
     if address.is_empty() {
         return Err(Error::invalid(
             rpc,

@@ -1,10 +1,13 @@
 //! What a statement asks of a route.
 
-use super::{Family, Origin, wire_enum};
+use super::{Family, wire_enum};
 use crate::dialect::Api;
 use crate::wire;
 
 /// Conditions; all that are set must hold.
+///
+/// Newer versions have one on ORIGIN too, which none of them lists: a
+/// statement with it can't be told from one without.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conditions {
     /// The route's prefix.
@@ -31,8 +34,6 @@ pub struct Conditions {
     pub afi_safi_in: Vec<Family>,
     /// The number of communities; from 3.36 on.
     pub community_count: Option<Count>,
-    /// ORIGIN; from 3.36 on. What 4.8 lists here is its action's origin.
-    pub origin: Option<Origin>,
     /// LOCAL_PREF; version 4.
     pub local_pref_eq: Option<u32>,
     /// MULTI_EXIT_DISC; version 4.
@@ -163,7 +164,6 @@ impl Conditions {
                 r#type: comparison(&count),
                 count: count.value,
             }),
-            origin: self.origin.map_or(0, Origin::number),
             local_pref_eq: equals(self.local_pref_eq),
             med_eq: equals(self.med_eq),
         }
@@ -196,7 +196,6 @@ impl Conditions {
                 .filter_map(Family::from_wire)
                 .collect(),
             community_count: conditions.community_count.map(|c| count(c.r#type, c.count)),
-            origin: nonzero(conditions.origin).map(Origin::from_number),
             local_pref_eq: conditions.local_pref_eq.map(|equals| equals.value),
             med_eq: conditions.med_eq.map(|equals| equals.value),
         }

@@ -67,7 +67,7 @@ impl Peer {
 /// A peer's configuration.
 #[derive(Clone, Debug)]
 pub struct PeerConf {
-    /// As it was spelled when added (3.10 does not canonicalise IPv6 text);
+    /// As it was spelled when added (version 3 does not canonicalise IPv6 text);
     /// empty for dynamic peers.
     pub neighbor_address: String,
     /// The neighbor's AS.

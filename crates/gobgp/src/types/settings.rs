@@ -39,7 +39,8 @@ pub struct PeerSettings {
     pub keepalive_interval: Option<u64>,
     /// Seconds between advertisements; no version that was measured obeys it.
     pub minimum_advertisement_interval: Option<u64>,
-    /// Seconds of idling after a reset; 3.10 stays at 30.
+    /// Seconds of idling after a reset; 3.10 does not read it, and takes any
+    /// update for 0.
     pub idle_hold_time_after_reset: Option<u64>,
     /// Source address of the session; unspecified lets the system choose.
     pub local_address: Option<IpAddr>,

@@ -53,6 +53,7 @@ pub(crate) struct Daemon {
     pub(crate) release: Release,
     pub(crate) address: String,
     port: u16,
+    api_hosts: String,
     child: Child,
 }
 
@@ -62,26 +63,20 @@ impl Daemon {
         Self::start_with(release, &[]).await
     }
 
+    /// The same, with further places for its API.
     pub(crate) async fn start_with(release: Release, hosts: &[String]) -> Self {
         // Another process may take the port in between: then gobgpd ends, and
         // it is tried again with another one.
         for _ in 0..5 {
             let port = free_port();
             let address = format!("127.0.0.1:{port}");
-            let mut api_hosts = vec![address.clone()];
-            api_hosts.extend_from_slice(hosts);
-            let child = Command::new(release.gobgpd())
-                .args(["--pprof-disable", "--log-level", "error"])
-                .args(["--api-hosts", &api_hosts.join(",")])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
+            let api_hosts = [&[address.clone()], hosts].concat().join(",");
+            let child = spawn(release, &api_hosts);
             let mut daemon = Self {
                 release,
                 address,
                 port,
+                api_hosts,
                 child,
             };
             if daemon.answers().await {
@@ -89,6 +84,16 @@ impl Daemon {
             }
         }
         panic!("gobgpd {} does not answer", release.name());
+    }
+
+    /// Starts it again in the same place after [`Self::kill`].
+    pub(crate) async fn restart(&mut self) {
+        self.child = spawn(self.release, &self.api_hosts);
+        assert!(
+            self.answers().await,
+            "gobgpd {} does not come back",
+            self.release.name()
+        );
     }
 
     async fn answers(&mut self) -> bool {
@@ -147,6 +152,22 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn spawn(release: Release, api_hosts: &str) -> Child {
+    Command::new(release.gobgpd())
+        .args([
+            "--pprof-disable",
+            "--log-level",
+            "error",
+            "--api-hosts",
+            api_hosts,
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 pub(crate) fn free_port() -> u16 {

@@ -4,5 +4,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
+mod connection;
 mod daemon;
+mod errors;
+mod paths;
 mod peers;
+mod policies;
+mod session;
+mod sessions;
