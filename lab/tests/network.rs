@@ -1,14 +1,28 @@
 //! The demo's network stands: every cable carries packets, every daemon runs, and a cut is a cut.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use sdwan_lab::network::Network;
+use sdwan_lab::network::{Machine, Network};
 use sdwan_lab::scenario::wait_for_owner;
 use sdwan_lab::tools::Release;
+use sdwan_lab::wait::{self, Seen};
 use sdwan_lab::wan::Wan;
 use sdwan_lab::{harness, topology};
 
 const LAB: &str = env!("CARGO_BIN_EXE_lab");
+
+/// Waits until an address answers; an interface that has just come up may lose the first packets.
+fn wait_to_reach(machine: &Machine, address: &str) -> anyhow::Result<()> {
+    let what = format!("{} to reach {address}", machine.name());
+    wait::until(&what, Duration::from_secs(30), || {
+        let answer = machine.run("ping", &["-c1", "-W1", address], None);
+        Ok(match answer {
+            Ok(_) => Seen::Yes(()),
+            Err(error) => Seen::NotYet(format!("{error:#}")),
+        })
+    })
+}
 
 #[test]
 fn neighbors_on_every_segment_reach_each_other() {
@@ -23,17 +37,10 @@ fn neighbors_on_every_segment_reach_each_other() {
                     .push((node.name, port.address.addr()));
             }
         }
-        for (segment, ports) in segments {
+        for ports in segments.into_values() {
             let (first, _) = ports[0];
             for (_, address) in &ports[1..] {
-                let address = address.to_string();
-                let answer = network
-                    .machine(first)?
-                    .run("ping", &["-c1", "-W5", &address], None);
-                anyhow::ensure!(
-                    answer.is_ok(),
-                    "{segment}: {first} to {address}: {answer:?}"
-                );
+                wait_to_reach(network.machine(first)?, &address.to_string())?;
             }
         }
         Ok(())
@@ -45,20 +52,14 @@ fn a_cut_node_is_out_of_reach_and_its_neighbor_keeps_its_carrier() {
     harness::inside(LAB, || {
         let network = Network::lay(topology::seed())?;
         let neighbor = network.machine("GoBGP-1")?;
-        let reaches = || {
-            neighbor
-                .run("ping", &["-c1", "-W5", "192.168.0.1"], None)
-                .is_ok()
-        };
-        anyhow::ensure!(reaches(), "the cable is whole");
+        wait_to_reach(neighbor, "192.168.0.1")?;
         network.cut("SRX-1")?;
         let cut = neighbor.run("ping", &["-c1", "-W1", "192.168.0.1"], None);
         anyhow::ensure!(cut.is_err(), "the cable is cut: {cut:?}");
         let link = neighbor.run("ip", &["-brief", "link", "show", "net0"], None)?;
         anyhow::ensure!(link.contains("LOWER_UP"), "{link}");
         network.mend("SRX-1")?;
-        anyhow::ensure!(reaches(), "the cable is mended");
-        Ok(())
+        wait_to_reach(neighbor, "192.168.0.1")
     });
 }
 
@@ -92,10 +93,10 @@ fn a_daemon_that_ends_is_told_with_its_last_words() {
         let daemon = i32::try_from(wan.daemon("GoBGP-1", "gobgpd")?.id())?;
         let daemon = nix::unistd::Pid::from_raw(daemon);
         nix::sys::signal::kill(daemon, nix::sys::signal::Signal::SIGKILL)?;
-        let error = sdwan_lab::wait::until("its end", std::time::Duration::from_secs(10), || {
+        let error = wait::until("its end", Duration::from_secs(10), || {
             Ok(match wan.check() {
-                Err(error) => sdwan_lab::wait::Seen::Yes(error.to_string()),
-                Ok(()) => sdwan_lab::wait::Seen::NotYet("it runs".to_owned()),
+                Err(error) => Seen::Yes(error.to_string()),
+                Ok(()) => Seen::NotYet("it runs".to_owned()),
             })
         })?;
         anyhow::ensure!(
