@@ -1,5 +1,7 @@
 //! Nothing of a lab stays behind, however it ends.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Child, Command, Stdio};
