@@ -95,6 +95,11 @@ impl Ground {
             let report = of_hold(view, decision, &why);
             return Err(self.report(report, Ended::Rest).await);
         }
+        if view.hold {
+            // Lifted since: what was declared meanwhile counts as a whole.
+            // The next pass is marked already.
+            return Err(Ended::Rest);
+        }
         if !plan.intents.is_empty() {
             self.catalog
                 .intents(&self.router, plan.intents.clone())

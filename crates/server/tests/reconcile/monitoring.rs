@@ -259,8 +259,10 @@ async fn a_stalled_store_does_not_stop_the_reading() {
         .await;
     open.cancel();
     world.gate(None);
-    let flaps = || server.shown(&neighbor).unwrap().monitoring.unwrap().flaps;
-    server.until("the news", String::new, || flaps() > 0).await;
-    server.becomes(&neighbor, "DOWN").await;
+    let says_why = || server.reason(&neighbor).contains("hold timer expired");
+    server
+        .until("the news", || server.reason(&neighbor), says_why)
+        .await;
+    assert_eq!(server.status(&neighbor), "DOWN");
     server.stop().await;
 }
