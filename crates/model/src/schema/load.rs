@@ -2,20 +2,26 @@
 //! once, in order of file and line.
 
 use super::declaration::{self, Declaration, keep};
-use super::{Schemas, builtin_documents, keys, merge, resolve};
+use super::{BUILTIN_DOCUMENTS, Schemas, keys, merge, resolve};
 use crate::document::{Document, Error};
+use std::sync::LazyLock;
+
+/// The entries of the embedded files, read and compiled once, and what is
+/// wrong with them.
+static BUILTIN: LazyLock<(Vec<Declaration<'static>>, Vec<Error>)> = LazyLock::new(|| {
+    let mut errors = Vec::new();
+    let declared = BUILTIN_DOCUMENTS
+        .iter()
+        .flat_map(|document| declared(document, true, &mut errors))
+        .collect();
+    (declared, errors)
+});
 
 /// The built-in kinds with `files` on top.
 pub(super) fn load(files: &[Document]) -> Result<Schemas, Vec<Error>> {
-    let builtin = builtin_documents().map_err(|e| vec![e])?;
-    let mut errors = Vec::new();
-    let mut declarations = Vec::new();
-    for (document, builtin) in builtin
-        .iter()
-        .map(|d| (d, true))
-        .chain(files.iter().map(|d| (d, false)))
-    {
-        declarations.extend(declared(document, builtin, &mut errors));
+    let (mut declarations, mut errors): (Vec<Declaration<'_>>, _) = BUILTIN.clone();
+    for document in files {
+        declarations.extend(declared(document, false, &mut errors));
     }
     let merged = merge::merge(declarations, &mut errors);
     let extended = merge::extend(&merged, &mut errors);

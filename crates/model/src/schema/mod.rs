@@ -163,10 +163,17 @@ static BUILTIN_SCHEMAS: LazyLock<Schemas> = LazyLock::new(|| {
     load::load(&[]).expect("the embedded schemas are right")
 });
 
-fn builtin_documents() -> Result<Vec<Document>, document::Error> {
-    let parse = |(name, text): &(&str, &str)| Document::parse(name, text);
+/// The embedded files, parsed once.
+static BUILTIN_DOCUMENTS: LazyLock<Vec<Document>> = LazyLock::new(|| {
+    #[expect(
+        clippy::expect_used,
+        reason = "the files are part of the program and a test loads them"
+    )]
+    let parse = |(name, text): &(&str, &str)| {
+        Document::parse(name, text).expect("the embedded schemas are YAML")
+    };
     BUILTIN.iter().map(parse).collect()
-}
+});
 
 impl Schemas {
     /// The built-in kinds alone.

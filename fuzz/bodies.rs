@@ -1,0 +1,99 @@
+//! What each fuzz target does with its input and what must hold of the
+//! outcome. Plain functions of bytes, so that a stable test runs them too.
+
+use sdwan_model::action::Action;
+use sdwan_model::document::Document;
+use sdwan_model::resource::Body;
+use sdwan_model::schema::{Kind, Schemas};
+use sdwan_model::validate::{self, Violation};
+use serde_json::Value;
+
+/// A schema file loads, or every error stands somewhere in it; a kind that
+/// loads can be shown and written to.
+pub fn schema_file(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let lines = text.lines().count().max(1);
+    let placed = |line: usize, column: usize| (1..=lines + 1).contains(&line) && column >= 1;
+    let document = match Document::parse("fuzz.yaml", text) {
+        Ok(document) => document,
+        Err(error) => return assert!(placed(error.line, error.column), "{error}"),
+    };
+    match Schemas::load(&[document]) {
+        Ok(schemas) => {
+            for kind in schemas.iter() {
+                assert!(kind.properties.contains_key("id"));
+                assert!(kind.url().starts_with('/'));
+                assert_eq!(kind.source["id"], *kind.id);
+                writes(kind, Value::Object(Body::new()));
+            }
+        }
+        Err(errors) => {
+            assert!(!errors.is_empty());
+            for error in errors {
+                assert_eq!(error.file, "fuzz.yaml", "{error}");
+                assert!(placed(error.line, error.column), "{error}");
+            }
+        }
+    }
+}
+
+/// A body is taken or refused with places; one that is taken is right again.
+/// The first byte picks the kind.
+pub fn api_body(data: &[u8]) {
+    let Some((pick, text)) = data.split_first() else {
+        return;
+    };
+    let Ok(value) = serde_json::from_slice::<Value>(text) else {
+        return;
+    };
+    let schemas = Schemas::builtin();
+    let picked = usize::from(*pick) % schemas.iter().count();
+    for kind in schemas.iter().skip(picked).take(1) {
+        writes(kind, validate::unwrap(kind, value.clone()));
+    }
+}
+
+/// What is right prints in one way, which reads as the same.
+pub fn statement_action(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    match text.parse::<Action>() {
+        Ok(action) => {
+            let canonical = action.to_string();
+            assert_eq!(canonical.parse(), Ok(action), "{canonical}");
+        }
+        Err(why) => assert!(!why.is_empty()),
+    }
+}
+
+/// Creates, and updates what was created.
+fn writes(kind: &Kind, value: Value) {
+    let row = match validate::create(kind, value.clone()) {
+        Ok(row) => row,
+        Err(violations) => return placed(&violations),
+    };
+    assert_eq!(validate::stored(kind, &row), []);
+    let again = validate::create(kind, Value::Object(row.clone()));
+    assert_eq!(again.as_ref(), Ok(&row));
+    for replace in [false, true] {
+        match validate::update(kind, &row, value.clone(), replace) {
+            Ok(updated) => assert_eq!(validate::stored(kind, &updated), []),
+            Err(violations) => placed(&violations),
+        }
+    }
+}
+
+fn placed(violations: &[Violation]) {
+    assert!(!violations.is_empty());
+    for violation in violations {
+        let pointer = &violation.pointer;
+        assert!(
+            pointer.is_empty() || pointer.starts_with('/'),
+            "{violation:?}"
+        );
+        assert!(!violation.message.is_empty());
+    }
+}

@@ -1,0 +1,8 @@
+//! A body of a create or an update.
+#![no_main]
+
+#[path = "../bodies.rs"]
+#[expect(dead_code, reason = "the other targets use the other bodies")]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::api_body(data));

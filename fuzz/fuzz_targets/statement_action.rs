@@ -1,0 +1,8 @@
+//! GoBGP's action grammar.
+#![no_main]
+
+#[path = "../bodies.rs"]
+#[expect(dead_code, reason = "the other targets use the other bodies")]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::statement_action(data));
