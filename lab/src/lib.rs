@@ -8,6 +8,7 @@
 //! - [`visit`]: looking around in a running lab; [`harness`]: how a test gets a world of its own
 //! - [`proxy`]: a relay that stops between two calls
 
+pub mod bench;
 pub mod daemon;
 pub mod demo;
 pub mod frr;

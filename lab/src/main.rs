@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use sdwan_lab::scenario::{Lab, Scenario};
 use sdwan_lab::tools::{self, Release};
-use sdwan_lab::{demo, harness, term, visit, world};
+use sdwan_lab::{bench, demo, harness, term, visit, world};
 
 /// Real daemons in network namespaces of their own.
 #[derive(Parser)]
@@ -58,6 +58,16 @@ enum Verb {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
+    /// Measure the server beside bare calls; everything runs on this machine's loopback
+    Bench(bench::Arguments),
+    /// The bare handler that the API is measured against
+    #[command(hide = true)]
+    BenchFloor {
+        /// Where it listens
+        address: std::net::SocketAddr,
+        /// Its database
+        database: std::path::PathBuf,
+    },
     /// Process 1 of a world
     #[command(hide = true)]
     Init {
@@ -90,7 +100,11 @@ fn execute(verb: Verb) -> Result<i32> {
             world::run(&std::env::current_exe()?, program, arguments)
         }
         Verb::At { lab, node, command } => visit::at(lab, &node, &command),
-        Verb::Demo { .. } | Verb::Shell { .. } if !world::is_inside() => {
+        Verb::BenchFloor { address, database } => {
+            tokio::runtime::Runtime::new()?.block_on(bench::serve(address, &database))?;
+            Ok(0)
+        }
+        Verb::Demo { .. } | Verb::Shell { .. } | Verb::Bench(_) if !world::is_inside() => {
             let own = std::env::current_exe()?;
             let arguments: Vec<_> = std::env::args_os().skip(1).collect();
             world::run(&own, own.as_os_str(), &arguments)
@@ -98,6 +112,10 @@ fn execute(verb: Verb) -> Result<i32> {
         Verb::Demo { gobgp, keep } => keeping_logs(|| {
             let lab = demo::walk(gobgp)?;
             if keep { visit::keep(lab) } else { Ok(0) }
+        }),
+        Verb::Bench(arguments) => keeping_logs(|| {
+            tokio::runtime::Runtime::new()?.block_on(bench::run(&arguments))?;
+            Ok(0)
         }),
         Verb::Shell {
             scenario,

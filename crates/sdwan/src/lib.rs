@@ -25,15 +25,23 @@ pub fn main() -> ExitCode {
         Command::Plan { router, remote } => ask(remote, async |http, format| {
             verbs::plan(http, router.as_deref(), format).await
         }),
-        Command::Rib { router, prefix, remote } => ask(remote, async |http, format| {
+        Command::Rib {
+            router,
+            prefix,
+            remote,
+        } => ask(remote, async |http, format| {
             verbs::rib(http, &router, prefix.as_deref(), format).await
         }),
-        Command::Hold { router, why, remote } => ask(remote, async |http, _| {
+        Command::Hold {
+            router,
+            why,
+            remote,
+        } => ask(remote, async |http, _| {
             verbs::hold(http, router.as_deref(), why.as_deref()).await
         }),
-        Command::Resume { router, remote } => {
-            ask(remote, async |http, _| verbs::resume(http, router.as_deref()).await)
-        }
+        Command::Resume { router, remote } => ask(remote, async |http, _| {
+            verbs::resume(http, router.as_deref()).await
+        }),
     }
 }
 

@@ -20,21 +20,46 @@ pub(crate) fn start(logging: &Logging) -> anyhow::Result<()> {
         layers.push(layer(std::io::stderr, stderr.format, colours, stderr.level));
     }
     if let Some(file) = &logging.file {
-        let open = std::fs::OpenOptions::new().create(true).append(true).open(&file.path);
+        let open = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&file.path);
         let opened = open.with_context(|| format!("the log file {}", file.path.display()))?;
-        layers.push(layer(std::sync::Mutex::new(opened), file.format, false, file.level));
+        layers.push(layer(
+            std::sync::Mutex::new(opened),
+            file.format,
+            false,
+            file.level,
+        ));
     }
-    tracing_subscriber::registry().with(layers).try_init().context("logging")
+    tracing_subscriber::registry()
+        .with(layers)
+        .try_init()
+        .context("logging")
 }
 
-fn layer<W>(writer: W, format: Format, colours: bool, level: Level) -> Box<dyn Layer<Registry> + Send + Sync>
+fn layer<W>(
+    writer: W,
+    format: Format,
+    colours: bool,
+    level: Level,
+) -> Box<dyn Layer<Registry> + Send + Sync>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let formatted = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours);
+    let formatted = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_ansi(colours);
     match format {
-        Format::Text => formatted.with_target(false).with_filter(filter(level)).boxed(),
-        Format::Json => formatted.json().flatten_event(true).with_filter(filter(level)).boxed(),
+        Format::Text => formatted
+            .with_target(false)
+            .with_filter(filter(level))
+            .boxed(),
+        Format::Json => formatted
+            .json()
+            .flatten_event(true)
+            .with_filter(filter(level))
+            .boxed(),
     }
 }
 
@@ -47,5 +72,7 @@ fn filter(level: Level) -> Targets {
         Level::Debug => tracing::Level::DEBUG,
         Level::Trace => tracing::Level::TRACE,
     };
-    Targets::new().with_default(own.min(tracing::Level::WARN)).with_target("sdwan", own)
+    Targets::new()
+        .with_default(own.min(tracing::Level::WARN))
+        .with_target("sdwan", own)
 }

@@ -1,1 +1,107 @@
-//! Composition of the server: which store, which daemons, which clock.
+//! Composition of the server: which store, which daemons, which clock, which
+//! randomness. Everything below gets them handed in.
+
+use crate::arguments::{self, LogFormat};
+use crate::logging;
+use anyhow::Context;
+use sdwan_gobgp::Timeouts;
+use sdwan_server::config::{Config, Format, Loaded};
+use sdwan_server::reconcile::Settings;
+use sdwan_server::secrets::SecretBox;
+use sdwan_server::server::{Deps, Server};
+use sdwan_server::speaker::GobgpDial;
+use sdwan_store::sqlite::{self, Options, Sqlite};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
+
+/// Runs until SIGINT or SIGTERM.
+///
+/// # Errors
+/// Whatever keeps the server from starting, in words for an operator.
+pub(crate) fn run(arguments: &arguments::Server) -> anyhow::Result<()> {
+    let Loaded { config, warnings } = configuration(arguments)?;
+    logging::start(&config.logging)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime can't start")?
+        .block_on(serve(&config))
+}
+
+/// The file, then what the command line says over it.
+fn configuration(arguments: &arguments::Server) -> anyhow::Result<Loaded> {
+    let mut loaded = match &arguments.config_file {
+        Some(path) => Config::load(path, arguments.insecure)?,
+        None => Loaded {
+            config: Config::default(),
+            warnings: Vec::new(),
+        },
+    };
+    let config = &mut loaded.config;
+    config.insecure |= arguments.insecure;
+    if let Some(address) = &arguments.address {
+        config.address = address
+            .parse()
+            .map_err(anyhow::Error::msg)
+            .context("--address")?;
+    }
+    if let Some(database) = &arguments.database {
+        config.database.clone_from(database);
+    }
+    if let Some(format) = arguments.log_format {
+        let format = match format {
+            LogFormat::Text => Format::Text,
+            LogFormat::Json => Format::Json,
+        };
+        config.logging.stderr.get_or_insert_default().format = format;
+    }
+    config.guard()?;
+    Ok(loaded)
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    // Before anything starts, so that no signal finds nobody at home.
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    let store = Arc::new(Sqlite::open(&config.database, Options::default()).await?);
+    let deps = Deps {
+        store: Arc::clone(&store) as Arc<dyn sdwan_store::Store>,
+        secrets: SecretBox::from_file(&key_file(&config.database))?,
+        dial: Arc::new(GobgpDial::new(Timeouts::default(), SystemTime::now)),
+        ids: Arc::new(Uuid::new_v4),
+        clock: Arc::new(jiff::Timestamp::now),
+        settings: Settings::new(Arc::new(rand::random::<f64>)),
+        instance: Uuid::new_v4().simple().to_string()[..8].to_owned(),
+    };
+    let server = Server::start(config, deps).await?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    server.stop().await;
+    if let Some(store) = Arc::into_inner(store) {
+        store.close().await;
+    }
+    Ok(())
+}
+
+/// The key of the secrets lies beside the database that they are in.
+fn key_file(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".key");
+    path.into()
+}
+
+/// A copy of the database of a server that may be running.
+///
+/// # Errors
+/// Whatever keeps the copy from being made.
+pub(crate) fn backup(database: &Path, to: &Path) -> anyhow::Result<()> {
+    Ok(sqlite::backup(database, to)?)
+}

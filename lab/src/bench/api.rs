@@ -23,21 +23,50 @@ pub(super) async fn run(rounds: u32) -> Result<Vec<Figure>> {
     server.create_router("r", free_port()?, 1).await?;
     server.create_neighbors("r", ROWS, AT_ONCE).await?;
     let floor = Floor::start().await?;
-    let rows: serde_json::Value =
-        server.http().get(server.url("/v2.0/neighbors")).send().await?.json().await?;
+    let rows: serde_json::Value = server
+        .http()
+        .get(server.url("/v2.0/neighbors"))
+        .send()
+        .await?
+        .json()
+        .await?;
     let id = rows["neighbors"][0]["id"].as_str().context("no row")?;
-    let paths = [("show", format!("/v2.0/neighbors/{id}?_fields=id&_fields=host_name&_fields=mgmt_addr&_fields=neighbor_addr&_fields=peer_as&_fields=status")), ("list of 100", format!("/v2.0/neighbors?limit={ROWS}"))];
+    let paths = [
+        (
+            "show",
+            format!(
+                "/v2.0/neighbors/{id}?_fields=id&_fields=host_name&_fields=mgmt_addr&_fields=neighbor_addr&_fields=peer_as&_fields=status"
+            ),
+        ),
+        ("list of 100", format!("/v2.0/neighbors?limit={ROWS}")),
+    ];
 
     let mut figures = Vec::new();
     for (name, path) in paths {
         let url = server.url(&path);
-        let bytes = server.http().get(&url).send().await?.error_for_status()?.bytes().await?;
+        let bytes = server
+            .http()
+            .get(&url)
+            .send()
+            .await?
+            .error_for_status()?
+            .bytes()
+            .await?;
         let bare = format!("{}/bodies/same", floor.endpoint);
-        floor.http.put(&bare).body(bytes).send().await?.error_for_status()?;
+        floor
+            .http
+            .put(&bare)
+            .body(bytes)
+            .send()
+            .await?
+            .error_for_status()?;
         let (mut ours, mut theirs) = (Cost::default(), Cost::default());
         for _ in 0..rounds {
-            ours.turn(server.id(), READS, || server.http().get(&url)).await?;
-            theirs.turn(floor.daemon.id(), READS, || floor.http.get(&bare)).await?;
+            ours.turn(server.id(), READS, || server.http().get(&url))
+                .await?;
+            theirs
+                .turn(floor.daemon.id(), READS, || floor.http.get(&bare))
+                .await?;
         }
         figures.extend(ours.against(&theirs, name, Aim::AtMost(1.6)));
     }
@@ -56,8 +85,15 @@ async fn creates(server: &Server, floor: &Floor, rounds: u32) -> Result<Vec<Figu
     let bare = format!("{}/create", floor.endpoint);
     let (mut ours, mut theirs) = (Cost::default(), Cost::default());
     for _ in 0..rounds {
-        ours.turn(server.id(), CREATES, || server.http().post(&url).json(&body())).await?;
-        theirs.turn(floor.daemon.id(), CREATES, || floor.http.post(&bare).json(&body())).await?;
+        ours.turn(server.id(), CREATES, || {
+            server.http().post(&url).json(&body())
+        })
+        .await?;
+        theirs
+            .turn(floor.daemon.id(), CREATES, || {
+                floor.http.post(&bare).json(&body())
+            })
+            .await?;
     }
     let mut figures = ours.against(&theirs, "create, 1 client", Aim::AtMost(1.5));
 
@@ -109,7 +145,8 @@ impl Cost {
             latency.add(start.elapsed().as_secs_f64());
         }
         #[expect(clippy::cast_precision_loss, reason = "some thousands")]
-        self.cpu.add((cpu_seconds(process)? - before) / requests as f64);
+        self.cpu
+            .add((cpu_seconds(process)? - before) / requests as f64);
         self.latency.add(latency.median());
         Ok(())
     }
@@ -138,7 +175,13 @@ struct Writes {
 
 impl Writes {
     async fn read(server: &Server) -> Result<Self> {
-        let text = server.http().get(server.url("/metrics")).send().await?.text().await?;
+        let text = server
+            .http()
+            .get(server.url("/metrics"))
+            .send()
+            .await?
+            .text()
+            .await?;
         let value = |name: &str| -> Result<f64> {
             text.lines()
                 .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
@@ -164,7 +207,10 @@ impl Floor {
         let folder = tempfile::tempdir()?;
         let address = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let mut command = Command::new(tools::built("lab")?);
-        command.arg("bench-floor").arg(address.to_string()).arg(folder.path().join("floor.db"));
+        command
+            .arg("bench-floor")
+            .arg(address.to_string())
+            .arg(folder.path().join("floor.db"));
         let mut daemon = Daemon::start_here(folder.path(), "floor", command)?;
         daemon.wait_for_address(address)?;
         Ok(Self {

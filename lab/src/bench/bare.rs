@@ -25,8 +25,11 @@ struct Floor {
 /// # Errors
 /// When it can't listen or open its database.
 pub async fn serve(address: SocketAddr, database: &std::path::Path) -> Result<()> {
-    let store = Sqlite::open(database, sdwan_store::sqlite::Options::default())?;
-    let floor = Arc::new(Floor { store, bodies: RwLock::default() });
+    let store = Sqlite::open(database, sdwan_store::sqlite::Options::default()).await?;
+    let floor = Arc::new(Floor {
+        store,
+        bodies: RwLock::default(),
+    });
     let routes = Router::new()
         .route("/bodies/{name}", put(keep))
         .route("/bodies/{name}", get(give))
@@ -42,7 +45,11 @@ fn json(status: StatusCode, body: Bytes) -> Answer {
     (status, [(header::CONTENT_TYPE, "application/json")], body)
 }
 
-async fn keep(State(floor): State<Arc<Floor>>, Path(name): Path<String>, body: Bytes) -> StatusCode {
+async fn keep(
+    State(floor): State<Arc<Floor>>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> StatusCode {
     match floor.bodies.write() {
         Ok(mut bodies) => {
             bodies.insert(name, body);
@@ -53,7 +60,12 @@ async fn keep(State(floor): State<Arc<Floor>>, Path(name): Path<String>, body: B
 }
 
 async fn give(State(floor): State<Arc<Floor>>, Path(name): Path<String>) -> Answer {
-    match floor.bodies.read().ok().and_then(|bodies| bodies.get(&name).cloned()) {
+    match floor
+        .bodies
+        .read()
+        .ok()
+        .and_then(|bodies| bodies.get(&name).cloned())
+    {
         Some(body) => json(StatusCode::OK, body),
         None => json(StatusCode::NOT_FOUND, Bytes::new()),
     }

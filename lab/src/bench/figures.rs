@@ -92,11 +92,23 @@ pub fn table(figures: &[Figure]) -> String {
                 None => "",
             };
             let figure = format!("{:.2} {}", f.figure, f.unit);
-            [f.what.clone(), f.ours.clone(), f.against.clone(), figure, aim, verdict.to_owned()]
+            [
+                f.what.clone(),
+                f.ours.clone(),
+                f.against.clone(),
+                figure,
+                aim,
+                verdict.to_owned(),
+            ]
         }))
         .collect();
     let widths: Vec<usize> = (0..6)
-        .map(|column| rows.iter().map(|r| r[column].chars().count()).max().unwrap_or(0))
+        .map(|column| {
+            rows.iter()
+                .map(|r| r[column].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     let mut text = String::new();
     for row in &rows {
@@ -104,7 +116,11 @@ pub fn table(figures: &[Figure]) -> String {
         for (index, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let padding = " ".repeat(width - cell.chars().count());
             // The figure stands right, so that the points line up.
-            let (before, after) = if index == 3 { (padding.as_str(), "") } else { ("", padding.as_str()) };
+            let (before, after) = if index == 3 {
+                (padding.as_str(), "")
+            } else {
+                ("", padding.as_str())
+            };
             let _ = write!(line, "{before}{cell}{after}  ");
         }
         text.push_str(line.trim_end());

@@ -16,7 +16,8 @@ const EACH: usize = 10;
 
 pub(super) async fn run(release: Release, rounds: u32) -> Result<Vec<Figure>> {
     let folder = tempfile::tempdir()?;
-    let (mut first, mut again, mut bare) = (Series::default(), Series::default(), Series::default());
+    let (mut first, mut again, mut bare) =
+        (Series::default(), Series::default(), Series::default());
     for _ in 0..rounds {
         let ports = ports()?;
         let server = Server::start().await?;
@@ -46,7 +47,10 @@ pub(super) async fn run(release: Release, rounds: u32) -> Result<Vec<Figure>> {
         unit: "x",
         aim: Aim::AtMost(1.5),
     };
-    Ok(vec![figure("configured", &first), figure("restarted", &again)])
+    Ok(vec![
+        figure("configured", &first),
+        figure("restarted", &again),
+    ])
 }
 
 /// Free ports, held together until all are found, so that no two are the same.
@@ -54,11 +58,16 @@ fn ports() -> Result<Vec<u16>> {
     let held: Vec<_> = (0..ROUTERS)
         .map(|_| std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)))
         .collect::<Result<_, _>>()?;
-    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+    held.iter()
+        .map(|listener| Ok(listener.local_addr()?.port()))
+        .collect()
 }
 
 fn start(folder: &Path, release: Release, ports: &[u16]) -> Result<Vec<Daemon>> {
-    ports.iter().map(|port| gobgpd(folder, release, *port)).collect()
+    ports
+        .iter()
+        .map(|port| gobgpd(folder, release, *port))
+        .collect()
 }
 
 /// From the last daemon's first answer until each has its neighbors.
@@ -68,15 +77,24 @@ async fn until_applied(ports: &[u16]) -> Result<f64> {
         .buffer_unordered(ROUTERS)
         .try_collect()
         .await?;
-    let Some(last) = clients.iter().map(|(_, answered)| *answered).max() else { return Ok(0.0) };
+    let Some(last) = clients.iter().map(|(_, answered)| *answered).max() else {
+        return Ok(0.0);
+    };
     let end = last + Duration::from_secs(120);
     for (client, _) in &clients {
         loop {
-            let there = client.list_peers(PeerFilter::default()).await.map_or(0, |p| p.len());
+            let there = client
+                .list_peers(PeerFilter::default())
+                .await
+                .map_or(0, |p| p.len());
             if there == EACH {
                 break;
             }
-            ensure!(Instant::now() < end, "{} has {there} of {EACH} neighbors", client.address());
+            ensure!(
+                Instant::now() < end,
+                "{} has {there} of {EACH} neighbors",
+                client.address()
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

@@ -77,7 +77,11 @@ impl Name {
 /// # Errors
 /// The first thing that does not work; what was measured until then is printed.
 pub async fn run(arguments: &Arguments) -> Result<()> {
-    let names = if arguments.names.is_empty() { &Name::ALL[..] } else { &arguments.names };
+    let names = if arguments.names.is_empty() {
+        &Name::ALL[..]
+    } else {
+        &arguments.names
+    };
     let mut all: Vec<Figure> = Vec::new();
     let mut result = Ok(());
     for name in names {
@@ -93,7 +97,12 @@ pub async fn run(arguments: &Arguments) -> Result<()> {
             }
         }
     }
-    term::heading(&format!("{} ({} rounds, gobgpd {})", machine(), arguments.rounds, arguments.gobgp));
+    term::heading(&format!(
+        "{} ({} rounds, gobgpd {})",
+        machine(),
+        arguments.rounds,
+        arguments.gobgp
+    ));
     term::line(&table(&all));
     let json = serde_json::json!({
         "machine": machine(), "gobgpd": arguments.gobgp.name(), "rounds": arguments.rounds,
@@ -126,7 +135,13 @@ fn machine() -> String {
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kib: u64 = memory
         .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse().ok())
+        .find_map(|line| {
+            line.strip_prefix("MemTotal:")?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        })
         .unwrap_or(0);
     format!("{cores} cores, {} GiB", kib / 1024 / 1024)
 }

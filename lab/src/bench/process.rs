@@ -10,7 +10,9 @@ pub fn cpu_seconds(id: u32) -> Result<f64> {
     let path = format!("/proc/{id}/stat");
     let stat = std::fs::read_to_string(&path).with_context(|| path.clone())?;
     // The name, in brackets, may hold anything; the fields that count follow it.
-    let (_, fields) = stat.rsplit_once(") ").with_context(|| format!("{path}: {stat}"))?;
+    let (_, fields) = stat
+        .rsplit_once(") ")
+        .with_context(|| format!("{path}: {stat}"))?;
     let ticks: u64 = fields
         .split(' ')
         .skip(11)
@@ -33,7 +35,13 @@ pub fn resident_mib(id: u32) -> Result<f64> {
     let status = std::fs::read_to_string(&path).with_context(|| path.clone())?;
     let kib: f64 = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:")?.split_whitespace().next()?.parse().ok())
+        .find_map(|line| {
+            line.strip_prefix("VmRSS:")?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        })
         .with_context(|| format!("{path} has no VmRSS"))?;
     Ok(kib / 1024.0)
 }

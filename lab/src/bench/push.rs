@@ -1,9 +1,7 @@
 //! 1,000 neighbors, from the first POST until all are applied.
 
 use super::figures::{Aim, Figure, Series, seconds};
-use super::subject::{
-    AT_ONCE, Server, bare_push, connected, free_port, gobgpd, neighbor_address,
-};
+use super::subject::{AT_ONCE, Server, bare_push, connected, free_port, gobgpd, neighbor_address};
 use crate::tools::Release;
 use anyhow::{Result, ensure};
 use std::process::Command;
@@ -15,8 +13,12 @@ const FORKED_ROUNDS: u32 = 2;
 
 pub(super) async fn run(release: Release, rounds: u32) -> Result<Vec<Figure>> {
     let folder = tempfile::tempdir()?;
-    let (mut ours, mut posts, mut bare, mut forked) =
-        (Series::default(), Series::default(), Series::default(), Series::default());
+    let (mut ours, mut posts, mut bare, mut forked) = (
+        Series::default(),
+        Series::default(),
+        Series::default(),
+        Series::default(),
+    );
     for round in 0..rounds {
         let port = free_port()?;
         let daemon = gobgpd(folder.path(), release, port)?;
@@ -91,14 +93,35 @@ fn forks(release: Release, port: u16) -> Result<f64> {
     let gobgp = release.folder()?.join("gobgp");
     let port = port.to_string();
     let call = |words: &[&str]| -> Result<()> {
-        let output = Command::new(&gobgp).args(["-p", &port]).args(words).output()?;
-        ensure!(output.status.success(), "gobgp {words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let output = Command::new(&gobgp)
+            .args(["-p", &port])
+            .args(words)
+            .output()?;
+        ensure!(
+            output.status.success(),
+            "gobgp {words:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         Ok(())
     };
     let start = Instant::now();
-    call(&["global", "as", "65001", "router-id", "10.0.0.1", "listen-port", "-1"])?;
+    call(&[
+        "global",
+        "as",
+        "65001",
+        "router-id",
+        "10.0.0.1",
+        "listen-port",
+        "-1",
+    ])?;
     for index in 0..NEIGHBORS {
-        call(&["neighbor", "add", &neighbor_address(index).to_string(), "as", "65000"])?;
+        call(&[
+            "neighbor",
+            "add",
+            &neighbor_address(index).to_string(),
+            "as",
+            "65000",
+        ])?;
     }
     Ok(start.elapsed().as_secs_f64())
 }

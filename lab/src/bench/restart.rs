@@ -49,11 +49,17 @@ pub(super) async fn run(release: Release, rounds: u32) -> Result<Vec<Figure>> {
 async fn until_there(client: &Client) -> Result<()> {
     let end = Instant::now() + Duration::from_secs(120);
     loop {
-        let there = client.list_peers(PeerFilter::default()).await.map_or(0, |peers| peers.len());
+        let there = client
+            .list_peers(PeerFilter::default())
+            .await
+            .map_or(0, |peers| peers.len());
         if there == NEIGHBORS {
             return Ok(());
         }
-        ensure!(Instant::now() < end, "only {there} of {NEIGHBORS} neighbors came back");
+        ensure!(
+            Instant::now() < end,
+            "only {there} of {NEIGHBORS} neighbors came back"
+        );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

@@ -16,7 +16,9 @@ pub(super) async fn run() -> Result<Vec<Figure>> {
     let port = free_port()?;
     for index in 0..ROUTERS {
         let name = format!("r{index}");
-        server.create_router(&name, port + u16::try_from(index)?, index + 1).await?;
+        server
+            .create_router(&name, port + u16::try_from(index)?, index + 1)
+            .await?;
         server.create_neighbors(&name, EACH, AT_ONCE).await?;
     }
     let grown = resident_mib(server.id())?;

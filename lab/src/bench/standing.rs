@@ -75,7 +75,9 @@ pub(super) async fn run(release: Release, rounds: u32) -> Result<Vec<Figure>> {
 /// Counts the calls that change something.
 fn counting(writes: Arc<AtomicUsize>) -> Hook {
     Arc::new(move |call, moment| {
-        let reads = ["Get", "List", "Watch"].iter().any(|verb| call.method.starts_with(verb));
+        let reads = ["Get", "List", "Watch"]
+            .iter()
+            .any(|verb| call.method.starts_with(verb));
         if moment == Moment::Before && !reads {
             writes.fetch_add(1, Ordering::SeqCst);
         }
@@ -87,8 +89,19 @@ fn counting(writes: Arc<AtomicUsize>) -> Hook {
 async fn poke(server: &Server, router: &str) -> Result<()> {
     let url = server.url(&format!("/sdwan/v1/holds/{router}"));
     let body = serde_json::json!({"why": "benchmark"});
-    server.http().put(&url).json(&body).send().await?.error_for_status()?;
-    server.http().delete(&url).send().await?.error_for_status()?;
+    server
+        .http()
+        .put(&url)
+        .json(&body)
+        .send()
+        .await?
+        .error_for_status()?;
+    server
+        .http()
+        .delete(&url)
+        .send()
+        .await?
+        .error_for_status()?;
     Ok(())
 }
 
@@ -99,14 +112,22 @@ struct Passes {
 
 /// The server's own count and time of its passes.
 async fn passes(server: &Server) -> Result<Passes> {
-    let text = server.http().get(server.url("/metrics")).send().await?.text().await?;
+    let text = server
+        .http()
+        .get(server.url("/metrics"))
+        .send()
+        .await?
+        .text()
+        .await?;
     let value = |name: &str| -> Result<f64> {
         let sum: f64 = text
             .lines()
             .filter(|line| line.starts_with(name))
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum();
-        text.contains(name).then_some(sum).with_context(|| format!("/metrics has no {name}"))
+        text.contains(name)
+            .then_some(sum)
+            .with_context(|| format!("/metrics has no {name}"))
     };
     Ok(Passes {
         count: value("sdwan_pass_duration_seconds_count")?,

@@ -50,7 +50,7 @@ pub(super) async fn run(release: Release, rounds: u32) -> Result<Vec<Figure>> {
     for _ in 0..rounds {
         until_up(&server).await?;
         for index in 1..=SESSIONS {
-            far.disable_peer(&router(index).to_string(), "").await?;
+            far.disable_peer(&router(index).to_string()).await?;
             let listed = until_listed(&server, index);
             let (seen, shown, listed) =
                 tokio::try_join!(next(&mut bare, index), next(&mut watch, index), listed)?;
@@ -80,7 +80,11 @@ pub(super) async fn run(release: Release, rounds: u32) -> Result<Vec<Figure>> {
 
 /// The far side, which waits to be called.
 async fn neighbors(far: &Client) -> Result<()> {
-    let global = Global { asn: 65000, router_id: "10.0.0.2".into(), ..Global::default() };
+    let global = Global {
+        asn: 65000,
+        router_id: "10.0.0.2".into(),
+        ..Global::default()
+    };
     far.start_bgp(&global).await?;
     for index in 1..=SESSIONS {
         let settings = PeerSettings {
@@ -106,7 +110,9 @@ async fn next(falls: &mut Falls, index: u8) -> Result<Instant> {
         }
         bail!("the reader of {wanted} has ended")
     });
-    found.await.with_context(|| format!("{wanted} was not seen to fall"))?
+    found
+        .await
+        .with_context(|| format!("{wanted} was not seen to fall"))?
 }
 
 /// WatchEvent and nothing else.
@@ -117,7 +123,10 @@ async fn bare_reader(client: Client) -> Result<Falls> {
         let mut up = std::collections::HashSet::new();
         while let Some(Ok(event)) = events.next().await {
             let now = Instant::now();
-            let Some((peer, address)) = event.peer.and_then(|p| Some((p.address()?, p))).map(|(a, p)| (p, a))
+            let Some((peer, address)) = event
+                .peer
+                .and_then(|p| Some((p.address()?, p)))
+                .map(|(a, p)| (p, a))
             else {
                 continue;
             };
@@ -145,10 +154,15 @@ async fn watch_reader(server: &Server) -> Result<Falls> {
             text.push_str(&String::from_utf8_lossy(&bytes));
             while let Some(end) = text.find('\n') {
                 let line: String = text.drain(..=end).collect();
-                let Some((address, status)) = line.strip_prefix("data:").and_then(row) else { continue };
+                let Some((address, status)) = line.strip_prefix("data:").and_then(row) else {
+                    continue;
+                };
                 if status == "UP" {
                     up.insert(address);
-                } else if status == "DOWN" && up.remove(&address) && tell.send((address, now)).is_err() {
+                } else if status == "DOWN"
+                    && up.remove(&address)
+                    && tell.send((address, now)).is_err()
+                {
                     return;
                 }
             }
@@ -192,13 +206,19 @@ async fn until_up(server: &Server) -> Result<()> {
 
 /// What one commit takes on this disk.
 async fn one_commit(folder: &std::path::Path, rounds: u32) -> Result<Series> {
-    let store = Sqlite::open(&folder.join("commit.db"), Options::default())?;
+    let store = Sqlite::open(folder.join("commit.db"), Options::default()).await?;
     let mut series = Series::default();
     for _ in 0..rounds * u32::from(SESSIONS) {
         let id = uuid::Uuid::new_v4();
         let put = Op::put(format!("/monitoring/v2.0/neighbors/{id}"), vec![b'x'; 200]);
         let start = Instant::now();
-        store.commit(Commit { id, when: Vec::new(), then: vec![put] }).await?;
+        store
+            .commit(Commit {
+                id,
+                when: Vec::new(),
+                then: vec![put],
+            })
+            .await?;
         series.add(start.elapsed().as_secs_f64());
     }
     Ok(series)

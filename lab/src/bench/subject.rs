@@ -24,7 +24,9 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// # Errors
 /// When there is none.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+        .local_addr()?
+        .port())
 }
 
 /// An empty gobgpd on loopback.
@@ -66,8 +68,12 @@ pub fn neighbor_address(index: usize) -> IpAddr {
 /// # Errors
 /// A call that fails.
 pub async fn bare_push(client: &Client, neighbors: usize) -> Result<()> {
-    let global =
-        Global { asn: 65001, router_id: "10.0.0.1".into(), listen_port: -1, ..Global::default() };
+    let global = Global {
+        asn: 65001,
+        router_id: "10.0.0.1".into(),
+        listen_port: -1,
+        ..Global::default()
+    };
     client.start_bgp(&global).await?;
     futures::stream::iter(0..neighbors)
         .map(Ok::<_, anyhow::Error>)
@@ -102,10 +108,17 @@ impl Server {
     pub async fn start_in(folder: tempfile::TempDir) -> Result<Self> {
         let address = format!("127.0.0.1:{}", free_port()?);
         let mut command = Command::new(tools::built("sdwan")?);
-        command.current_dir(folder.path()).args(["server", "--address", &address]);
+        command
+            .current_dir(folder.path())
+            .args(["server", "--address", &address]);
         let daemon = Daemon::start_here(folder.path(), "server", command)?;
         let http = reqwest::Client::builder().timeout(LIMIT).build()?;
-        let mut server = Self { daemon, folder, endpoint: format!("http://{address}"), http };
+        let mut server = Self {
+            daemon,
+            folder,
+            endpoint: format!("http://{address}"),
+            http,
+        };
         server.ready().await?;
         Ok(server)
     }
@@ -152,7 +165,12 @@ impl Server {
     /// # Errors
     /// A refusal, in the server's words.
     pub async fn create(&self, plural: &str, body: &Value) -> Result<String> {
-        let answer = self.http.post(self.url(&format!("/v2.0/{plural}"))).json(body).send().await?;
+        let answer = self
+            .http
+            .post(self.url(&format!("/v2.0/{plural}")))
+            .json(body)
+            .send()
+            .await?;
         let status = answer.status();
         let text = answer.text().await?;
         if !status.is_success() {
@@ -160,7 +178,9 @@ impl Server {
         }
         let wrapped: Value = serde_json::from_str(&text)?;
         let row = wrapped.as_object().and_then(|o| o.values().next());
-        let id = row.and_then(|r| r["id"].as_str()).context("no id in the answer")?;
+        let id = row
+            .and_then(|r| r["id"].as_str())
+            .context("no id in the answer")?;
         Ok(id.to_owned())
     }
 
@@ -200,7 +220,10 @@ impl Server {
     pub async fn count(&self, plural: &str, filter: &str) -> Result<usize> {
         let url = self.url(&format!("/v2.0/{plural}?limit=1&{filter}"));
         let answer = self.http.get(url).send().await?.error_for_status()?;
-        let count = answer.headers().get("x-total-count").context("no X-Total-Count")?;
+        let count = answer
+            .headers()
+            .get("x-total-count")
+            .context("no X-Total-Count")?;
         Ok(count.to_str()?.parse()?)
     }
 
@@ -215,7 +238,10 @@ impl Server {
             if applied == count {
                 return Ok(());
             }
-            ensure!(Instant::now() < end, "only {applied} of {count} neighbors are applied");
+            ensure!(
+                Instant::now() < end,
+                "only {applied} of {count} neighbors are applied"
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
