@@ -246,3 +246,6 @@ fn released(view: &RouterView, records: &Records, settled: &Settled<'_>) -> Vec<
     }
     released
 }
+
+#[cfg(test)]
+mod tests;
