@@ -1,0 +1,233 @@
+use super::*;
+use sdwan_model::plan::{OwnedKey, OwnedKind, OwnedRecord, OwnedWrite};
+use sdwan_server::catalog::DeleteOptions;
+
+fn peer(name: &str) -> OwnedKey {
+    OwnedKey {
+        kind: OwnedKind::Peer,
+        name: name.into(),
+    }
+}
+
+async fn delete(site: &Site, row: &Shown) -> Result<(), Error> {
+    let options = DeleteOptions::default();
+    site.catalog
+        .delete(&row.row.kind, &row.row.id, options)
+        .await
+}
+
+fn cascade(force: bool) -> DeleteOptions {
+    DeleteOptions {
+        cascade: true,
+        force,
+        ..DeleteOptions::default()
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_row_waits_for_its_router() {
+    let site = Site::new().await;
+    let router = site.router(1).await;
+    let row = site.create("neighbor", neighbor(1, 1)).await.unwrap();
+    delete(&site, &row).await.unwrap();
+    assert_eq!(site.status(&row), Some(Status::PendingDelete));
+    delete(&site, &row).await.expect("again is no error");
+    let view = site.catalog.router_view(&router.row.id).unwrap();
+    assert!(view.inputs.neighbors.is_empty());
+    assert_eq!(view.deleting.len(), 1);
+    site.applied(&router.row.id).await;
+    assert!(site.catalog.get("neighbor", &row.row.id).is_none());
+    assert!(matches!(delete(&site, &row).await, Err(Error::NotFound(_))));
+    let left = site.dump().await;
+    assert!(
+        !left.iter().any(|line| line.contains(&row.row.id)),
+        "{left:#?}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_declared_again_meanwhile_takes_over() {
+    let site = Site::new().await;
+    let router = site.router(1).await;
+    let old = site.create("neighbor", neighbor(1, 1)).await.unwrap();
+    let owned = vec![OwnedWrite::Put(peer("172.16.0.2"), OwnedRecord::default())];
+    site.catalog.intents(&router.row.id, owned).await.unwrap();
+    delete(&site, &old).await.unwrap();
+    let new = site.create("neighbor", neighbor(1, 1)).await.unwrap();
+    assert_ne!(new.row.id, old.row.id);
+    assert!(
+        site.catalog.get("neighbor", &old.row.id).is_none(),
+        "nothing to wait for"
+    );
+    let view = site.catalog.router_view(&router.row.id).unwrap();
+    assert!(view.deleting.is_empty());
+    assert!(
+        view.owned.contains_key(&peer("172.16.0.2")),
+        "what is there stays ours"
+    );
+}
+
+#[tokio::test]
+async fn a_late_word_on_the_old_row_does_not_touch_the_new_one() {
+    let site = Site::new().await;
+    let router = site.router(1).await;
+    let id = "0483728d-546a-47d7-99ce-6734aa853c1e";
+    let put = || {
+        let options = WriteOptions::default();
+        site.catalog
+            .upsert("neighbor", id, neighbor(1, 1), None, options)
+    };
+    let (old, _) = put().await.unwrap();
+    let pass = site.catalog.router_view(&router.row.id).unwrap();
+    delete(&site, &old).await.unwrap();
+    let (new, created) = put().await.unwrap();
+    assert!(created);
+    delete(&site, &new).await.unwrap();
+    put().await.unwrap();
+    delete(&site, &new).await.unwrap();
+    // The pass that began with the first of them reports only now.
+    let late = Report {
+        router: router.row.id.clone(),
+        at: pass.revision,
+        verdicts: [(old.row.reference(), Verdict::Applied { version: 1 })].into(),
+        released: vec![old.row.reference()],
+        ..Report::default()
+    };
+    site.catalog.report(late.clone()).await.unwrap();
+    assert_eq!(
+        site.status(&new),
+        Some(Status::PendingDelete),
+        "not released"
+    );
+    put().await.unwrap();
+    site.catalog.report(late).await.unwrap();
+    assert_eq!(
+        site.status(&new),
+        Some(Status::PendingCreate),
+        "not applied"
+    );
+}
+
+#[tokio::test]
+async fn a_router_with_neighbors_stays_unless_cascading() {
+    let site = Site::new().await;
+    let router = site.router(1).await;
+    let row = site.create("neighbor", neighbor(1, 1)).await.unwrap();
+    let policy = site.create("policyinfo", policy(1, "s")).await.unwrap();
+    let Err(Error::Conflict(violations)) = delete(&site, &router).await else {
+        panic!("it is referred to");
+    };
+    assert!(
+        violations[0].message.contains(&row.row.id),
+        "{violations:?}"
+    );
+    let id = router.row.id.as_str();
+    site.catalog
+        .delete("router", id, cascade(false))
+        .await
+        .unwrap();
+    for row in [&router, &row, &policy] {
+        assert_eq!(site.status(row), Some(Status::PendingDelete));
+    }
+    assert_eq!(site.catalog.routers().len(), 1, "still has work");
+    let view = site.catalog.router_view(id).unwrap();
+    assert!(view.inputs.router.is_none());
+    assert_eq!(view.deleting.len(), 3);
+    site.applied(id).await;
+    assert!(site.catalog.routers().is_empty());
+    let left = site.dump().await;
+    assert_eq!(left, ["/meta/format = 1"], "nothing is left");
+}
+
+#[tokio::test]
+async fn a_router_gone_for_good_is_forgotten_with_all_that_it_owned() {
+    let site = Site::new().await;
+    let router = site.router(1).await;
+    let id = router.row.id.as_str();
+    site.create("neighbor", neighbor(1, 1)).await.unwrap();
+    let owned =
+        (0..10).map(|n| OwnedWrite::Put(peer(&format!("172.16.0.{n}")), OwnedRecord::default()));
+    site.catalog.intents(id, owned.collect()).await.unwrap();
+    site.reach(id, false).await;
+    // First as usual; then, since nothing happens, for good.
+    site.catalog
+        .delete("router", id, cascade(false))
+        .await
+        .unwrap();
+    site.catalog
+        .delete("router", id, cascade(true))
+        .await
+        .unwrap();
+    assert_eq!(site.dump().await, ["/meta/format = 1"]);
+    // And at once.
+    let router = site.router(1).await;
+    let id = router.row.id.as_str();
+    site.create("neighbor", neighbor(1, 1)).await.unwrap();
+    let owned = vec![OwnedWrite::Put(peer("172.16.0.9"), OwnedRecord::default())];
+    site.catalog.intents(id, owned).await.unwrap();
+    site.catalog
+        .delete("router", id, cascade(true))
+        .await
+        .unwrap();
+    assert_eq!(site.dump().await, ["/meta/format = 1"]);
+}
+
+#[tokio::test]
+async fn a_router_declared_again_meanwhile_keeps_what_it_has() {
+    let site = Site::new().await;
+    let old = site.router(1).await;
+    site.create("neighbor", neighbor(1, 1)).await.unwrap();
+    site.create("neighbor", neighbor(1, 2)).await.unwrap();
+    let owned = vec![OwnedWrite::Put(peer("172.16.0.2"), OwnedRecord::default())];
+    site.catalog
+        .intents(&old.row.id, owned.clone())
+        .await
+        .unwrap();
+    let pass = site.catalog.router_view(&old.row.id).unwrap();
+    site.catalog
+        .delete("router", &old.row.id, cascade(false))
+        .await
+        .unwrap();
+    let new = site.router(1).await;
+    site.create("neighbor", neighbor(1, 1)).await.unwrap();
+    let view = site.catalog.router_view(&new.row.id).unwrap();
+    assert!(view.owned.contains_key(&peer("172.16.0.2")));
+    assert_eq!(view.inputs.neighbors.len(), 1);
+    assert_eq!(
+        view.deleting.len(),
+        1,
+        "the one that was not declared again"
+    );
+    assert!(site.catalog.router_view(&old.row.id).is_none());
+    // A pass under the old id finds out before it sends anything.
+    let late = site.catalog.intents(&old.row.id, owned).await;
+    assert!(matches!(late, Err(Error::NotFound(_))));
+    drop(pass);
+}
+
+#[tokio::test]
+async fn a_cascade_too_large_for_one_commit_goes_in_several() {
+    const NEIGHBORS: u32 = 1200;
+    let site = Site::new().await;
+    let router = site.router(1).await;
+    let other = site.router(2).await;
+    for n in 0..NEIGHBORS {
+        site.create("neighbor", neighbor(1, n)).await.unwrap();
+    }
+    site.create("neighbor", neighbor(2, 1)).await.unwrap();
+    let id = router.row.id.as_str();
+    site.catalog
+        .delete("router", id, cascade(false))
+        .await
+        .unwrap();
+    let view = site.catalog.router_view(id).unwrap();
+    assert_eq!(view.deleting.len(), NEIGHBORS as usize + 1);
+    assert_eq!(site.status(&router), Some(Status::PendingDelete));
+    site.applied(id).await;
+    assert_eq!(site.catalog.list("router").len(), 1);
+    assert_eq!(site.catalog.list("neighbor").len(), 1);
+    let view = site.catalog.router_view(&other.row.id).unwrap();
+    assert_eq!(view.inputs.neighbors.len(), 1);
+    let left = site.dump().await;
+    assert!(!left.iter().any(|line| line.contains(id)), "{left:#?}");
+}
