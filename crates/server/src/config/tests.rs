@@ -126,7 +126,15 @@ fn every_wrong_type_is_told_at_once_without_its_value() {
         "database: here\nschemas: {a: b}\naddress: 9998\ntls: {enabled: yes please}\n\
          keystone: {use_keystone: hush}\nlogging: [1]\ncors: [1]\n",
     );
-    insta::assert_snapshot!(told, @r"");
+    insta::assert_snapshot!(told, @r#"
+    gohan.yaml:1:1: "database" must be a mapping, not text
+    gohan.yaml:2:1: "schemas" must be a list, not an object
+    gohan.yaml:3:1: "address" must be text, not a number
+    gohan.yaml:4:7: "enabled" must be true or false, not text
+    gohan.yaml:5:12: "use_keystone" must be true or false, not text
+    gohan.yaml:6:1: "logging" must be a mapping, not a list
+    gohan.yaml:7:8: this must be text, not a number
+    "#);
     assert!(!told.contains("hush"));
 }
 
@@ -139,7 +147,13 @@ fn keys_of_gohan_that_mean_nothing_here_warn() {
     )
     .expect("warnings only");
     let told: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
-    insta::assert_snapshot!(told.join("\n"), @r"");
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    gohan.yaml:1:1: "profiling" is not used: no profiler is built in
+    gohan.yaml:2:12: "max_open_conn" is not used: the embedded store takes care of it
+    gohan.yaml:3:12: "fake" is not used: no Keystone is served
+    gohan.yaml:4:11: embed://etc/schema/gohan.json is not used: Gohan's own kinds are built in
+    gohan.yaml:5:1: "embed" is not used: no web UI is built in
+    "#);
     assert_eq!(loaded.config, Config::default());
 }
 
