@@ -6,6 +6,7 @@
 //! - [`wan`], [`orchestrator`]: the demo's network with all its daemons, and the product itself
 //! - [`scenario`]: states to bring them to; [`demo`]: the walk through the seed's transcript
 //! - [`visit`]: looking around in a running lab; [`harness`]: how a test gets a world of its own
+//! - [`sim`]: gobgpd's management side, simulated
 //! - [`proxy`]: a relay that stops between two calls
 
 pub mod bench;
@@ -19,6 +20,7 @@ pub mod network;
 pub mod orchestrator;
 pub mod proxy;
 pub mod scenario;
+pub mod sim;
 pub mod table;
 pub mod term;
 pub mod tools;

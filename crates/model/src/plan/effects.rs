@@ -124,7 +124,9 @@ mod tests {
             let unknown = version(api, None);
             for minor in &known {
                 let known = version(api, Some(*minor));
-                assert!(Field::EbgpMultihop.on_update(unknown) >= Field::EbgpMultihop.on_update(known));
+                assert!(
+                    Field::EbgpMultihop.on_update(unknown) >= Field::EbgpMultihop.on_update(known)
+                );
                 assert!(soft_out_withdraws(unknown) <= soft_out_withdraws(known));
                 assert!(knows_peer_address(unknown) <= knows_peer_address(known));
             }

@@ -111,7 +111,10 @@ fn steps(
             Op::SoftReset(address, direction),
             Disturbance::SoftRefresh,
             format!("{} policies changed", direction.as_str()),
-            served.iter().map(|source| source.resource.clone()).collect(),
+            served
+                .iter()
+                .map(|source| source.resource.clone())
+                .collect(),
             vec![OwnedWrite::Done(key(address), effect)],
         );
     }

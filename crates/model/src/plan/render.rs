@@ -25,7 +25,13 @@ impl Display for Plan {
                 ]
             })
             .collect();
-        let width = |column: usize| lines.iter().map(|line| line[column].len()).max().unwrap_or(0);
+        let width = |column: usize| {
+            lines
+                .iter()
+                .map(|line| line[column].len())
+                .max()
+                .unwrap_or(0)
+        };
         let widths = [width(0), width(1), width(2)];
         for [call, object, disturbance, why] in &lines {
             let [a, b, c] = widths;

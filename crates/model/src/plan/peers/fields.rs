@@ -41,7 +41,10 @@ pub(super) fn declared(neighbor: &Neighbor) -> BTreeSet<String> {
         (Field::Description, neighbor.description.is_some()),
         (Field::AuthPassword, neighbor.auth_password.is_some()),
         (Field::HoldTime, neighbor.hold_time.is_some()),
-        (Field::KeepaliveInterval, neighbor.keepalive_interval.is_some()),
+        (
+            Field::KeepaliveInterval,
+            neighbor.keepalive_interval.is_some(),
+        ),
         (Field::LocalAddress, neighbor.local_address.is_some()),
         (Field::Passive, neighbor.passive.is_some()),
         (Field::EbgpMultihop, neighbor.ebgp_multihop.is_some()),
@@ -69,7 +72,11 @@ pub(super) fn target(
 ) -> Neighbor {
     let mut target = neighbor.clone();
     let back = |field: Field| record.declared.contains(field.name());
-    fill(&mut target.description, back(Field::Description), String::new);
+    fill(
+        &mut target.description,
+        back(Field::Description),
+        String::new,
+    );
     fill(&mut target.auth_password, back(Field::AuthPassword), || {
         SecretString::from("")
     });
@@ -122,7 +129,12 @@ fn own_family(address: IpAddr) -> Family {
 /// Every field of `target` that the peer does not have.
 pub(super) fn differences(target: &Neighbor, peer: &Peer) -> Vec<Difference> {
     let mut found = Found(Vec::new());
-    found.compare(Field::PeerAs, Some(&target.peer_as), &peer.peer_as, u32::to_string);
+    found.compare(
+        Field::PeerAs,
+        Some(&target.peer_as),
+        &peer.peer_as,
+        u32::to_string,
+    );
     found.compare(
         Field::Description,
         target.description.as_ref(),
@@ -135,18 +147,33 @@ pub(super) fn differences(target: &Neighbor, peer: &Peer) -> Vec<Difference> {
         found.push(Field::AuthPassword, String::new(), String::new());
     }
     let seconds = u16::to_string;
-    found.compare(Field::HoldTime, target.hold_time.as_ref(), &peer.hold_time, seconds);
+    found.compare(
+        Field::HoldTime,
+        target.hold_time.as_ref(),
+        &peer.hold_time,
+        seconds,
+    );
     found.compare(
         Field::KeepaliveInterval,
         target.keepalive_interval.as_ref(),
         &peer.keepalive_interval,
         seconds,
     );
-    let local = target.local_address.map(|a| Some(a).filter(|a| !a.is_unspecified()));
-    found.compare(Field::LocalAddress, local.as_ref(), &peer.local_address, |address| {
-        address.map_or_else(|| "any".to_owned(), |a| a.to_string())
-    });
-    found.compare(Field::Passive, target.passive.as_ref(), &peer.passive, bool::to_string);
+    let local = target
+        .local_address
+        .map(|a| Some(a).filter(|a| !a.is_unspecified()));
+    found.compare(
+        Field::LocalAddress,
+        local.as_ref(),
+        &peer.local_address,
+        |address| address.map_or_else(|| "any".to_owned(), |a| a.to_string()),
+    );
+    found.compare(
+        Field::Passive,
+        target.passive.as_ref(),
+        &peer.passive,
+        bool::to_string,
+    );
     found.compare(
         Field::EbgpMultihop,
         target.ebgp_multihop.as_ref(),

@@ -205,7 +205,11 @@ impl Settled<'_> {
             return;
         }
         let attempt = Attempt {
-            desired: format!("version {} on {}", source.version, version_text(self.version)),
+            desired: format!(
+                "version {} on {}",
+                source.version,
+                version_text(self.version)
+            ),
             observed: text.clone(),
         };
         if record.attempted.as_ref() == Some(&attempt) {
@@ -317,7 +321,10 @@ fn foreign(config: &RouterConfig, observed: &Observed, draft: &mut Draft<'_>) {
     if strangers.is_empty() {
         return;
     }
-    let mut text = format!("not declared and left alone: neighbor {}", strangers.join(", "));
+    let mut text = format!(
+        "not declared and left alone: neighbor {}",
+        strangers.join(", ")
+    );
     if more > 0 {
         text.push_str(&format!(" and {more} more"));
     }

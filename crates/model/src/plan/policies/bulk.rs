@@ -6,7 +6,7 @@
 //! NONE.
 
 use super::super::draft::Draft;
-use super::super::{Disturbance, Op, OwnedRecord, OwnedWrite, Stage};
+use super::super::{Disturbance, Op, OwnedKey, OwnedRecord, OwnedWrite, Stage};
 use super::inventory::{Inventory, restate, same, same_set, twin};
 use super::{direction_of, next, policy_key, resources, set_key};
 use crate::config::{Direction, Policy};
@@ -24,14 +24,27 @@ struct Content {
 }
 
 impl Content {
-    fn put(&mut self, policy: Policy, sets: impl Fn(&str) -> BTreeSet<IpAddr>) {
-        for statement in &policy.statements {
-            self.sets
-                .entry(statement.neighbor_set.clone())
-                .or_default()
-                .extend(sets(&statement.neighbor_set));
+    fn put(&mut self, policy: Policy, set: impl Fn(&str) -> BTreeSet<IpAddr>) {
+        for name in policy.statements.iter().map(|s| &s.neighbor_set) {
+            self.sets.insert(name.clone(), set(name));
         }
         self.policies.insert(policy.name.clone(), policy);
+    }
+
+    /// The declared policy under its twin's names.
+    fn put_twin(&mut self, want: &Policy, inventory: &Inventory<'_>) {
+        for name in want.statements.iter().map(|s| &s.neighbor_set) {
+            self.sets.insert(next(name), inventory.wanted_set(name));
+        }
+        let twin = twin(want);
+        self.policies.insert(twin.name.clone(), twin);
+    }
+
+    fn take_out(&mut self, policy: &Policy) {
+        for name in policy.statements.iter().map(|s| &s.neighbor_set) {
+            self.sets.remove(name);
+        }
+        self.policies.remove(&policy.name);
     }
 
     /// What is there without its rows, for comparing.
@@ -55,10 +68,10 @@ impl Content {
 /// what has to stay for now is in words that we have.
 pub(super) fn possible(inventory: &Inventory<'_>) -> bool {
     let plain = |policy: &&observed::Policy| {
-        let in_place = DIRECTIONS
+        let moves = DIRECTIONS
             .iter()
-            .all(|direction| inventory.assignment(*direction) == &inventory.target(*direction));
-        let overwritten = in_place && inventory.want.contains_key(policy.name.as_str());
+            .any(|direction| inventory.moves(*direction));
+        let overwritten = !moves && inventory.want.contains_key(policy.name.as_str());
         overwritten || restate(policy).is_some_and(|p| has_its_sets(&p, inventory))
     };
     inventory.alone
@@ -84,31 +97,48 @@ pub(super) fn plan(inventory: &Inventory<'_>, draft: &mut Draft<'_>) {
         .filter(|(direction, target)| inventory.assignment(*direction) != target)
         .collect();
     let end = end(inventory);
-    let (first, twins) = first(inventory, &end, &moves);
+    let (first, twins) = first(inventory, &end);
     let mut middle = end.clone();
     for name in &twins {
         if let Some(want) = inventory.want.get(name.as_str()) {
-            middle.put(twin(want), |_| BTreeSet::new());
+            middle.put_twin(want, inventory);
         }
     }
     if !stated(inventory, &first) {
         let (op, why) = (first.clone().call(), why(inventory));
-        let changed = inventory.want.values().filter(|p| changes(inventory, p));
+        let changed = inventory.want.values().filter(|p| inventory.differs(p));
         let rows = resources(changed.copied());
-        let settles = if first.bare() == end.bare() { gone(inventory, &twins) } else { Vec::new() };
+        let settles = if first.bare() == end.bare() {
+            gone(inventory, &twins)
+        } else {
+            Vec::new()
+        };
         draft.step(Stage::Policies, op, Disturbance::None, why, rows, settles);
     }
-    for name in &twins {
-        draft.put(policy_key(&next(name)), OwnedRecord::default());
+    for key in twin_keys(inventory, &twins) {
+        draft.put(key, OwnedRecord::default());
     }
-    let standing_in: BTreeMap<String, String> =
-        twins.iter().map(|name| (name.clone(), next(name))).collect();
+    let standing_in: BTreeMap<String, String> = twins
+        .iter()
+        .map(|name| (name.clone(), next(name)))
+        .collect();
     for (direction, target) in &moves {
-        assign(inventory, Stage::Assign, *direction, target, &standing_in, draft);
+        assign(
+            inventory,
+            Stage::Assign,
+            *direction,
+            target,
+            &standing_in,
+            draft,
+        );
     }
     if !twins.is_empty() {
         let why = format!("{} again under its own name", twins.join(", "));
-        let rows = resources(twins.iter().filter_map(|n| inventory.want.get(n.as_str()).copied()));
+        let rows = resources(
+            twins
+                .iter()
+                .filter_map(|n| inventory.want.get(n.as_str()).copied()),
+        );
         let op = middle.clone().call();
         draft.step(Stage::Restore, op, Disturbance::None, why, rows, Vec::new());
         for (direction, target) in &moves {
@@ -135,9 +165,13 @@ pub(super) fn plan(inventory: &Inventory<'_>, draft: &mut Draft<'_>) {
 fn end(inventory: &Inventory<'_>) -> Content {
     let mut end = Content::default();
     for want in inventory.want.values() {
-        end.put((*want).clone(), |set| wanted(inventory, set));
+        end.put((*want).clone(), |set| inventory.wanted_set(set));
     }
-    for kept in inventory.policies.values().filter(|p| inventory.is_kept(&p.name)) {
+    for kept in inventory
+        .policies
+        .values()
+        .filter(|p| inventory.is_kept(&p.name))
+    {
         if let Some(policy) = restate(kept) {
             end.put(policy, |set| had(inventory, set));
         }
@@ -149,11 +183,7 @@ fn end(inventory: &Inventory<'_>) -> Content {
 /// and all that is evaluated after. Where nothing moves, that is the end
 /// itself, and the call is the moment of the change. Also names the policies
 /// that need a twin.
-fn first(
-    inventory: &Inventory<'_>,
-    end: &Content,
-    moves: &[(Direction, Assignment)],
-) -> (Content, Vec<String>) {
+fn first(inventory: &Inventory<'_>, end: &Content) -> (Content, Vec<String>) {
     let mut first = end.clone();
     let mut twins = Vec::new();
     for have in inventory.policies.values() {
@@ -164,12 +194,11 @@ fn first(
         let Some(old) = restate(have) else { continue };
         match inventory.want.get(name) {
             None => first.put(old, |set| had(inventory, set)),
-            Some(want) if moves.iter().any(|(d, _)| *d == direction_of(name)) => {
-                if !same(have, want) {
-                    twins.push(name.to_owned());
-                    first.put(twin(want), |_| BTreeSet::new());
-                }
+            Some(want) if inventory.moves(direction_of(name)) && inventory.differs(want) => {
+                twins.push(name.to_owned());
+                first.take_out(want);
                 first.put(old, |set| had(inventory, set));
+                first.put_twin(want, inventory);
             }
             Some(_) => {}
         }
@@ -177,12 +206,12 @@ fn first(
     (first, twins)
 }
 
-fn wanted(inventory: &Inventory<'_>, set: &str) -> BTreeSet<IpAddr> {
-    inventory.want_sets.get(set).map(|set| (*set).clone()).unwrap_or_default()
-}
-
 fn had(inventory: &Inventory<'_>, set: &str) -> BTreeSet<IpAddr> {
-    inventory.sets.get(set).map(|set| set.neighbors.clone()).unwrap_or_default()
+    inventory
+        .sets
+        .get(set)
+        .map(|set| set.neighbors.clone())
+        .unwrap_or_default()
 }
 
 /// Whether the daemon has exactly this.
@@ -190,29 +219,43 @@ fn stated(inventory: &Inventory<'_>, content: &Content) -> bool {
     inventory.policies.len() == content.policies.len()
         && inventory.sets.len() == content.sets.len()
         && content.policies.iter().all(|(name, policy)| {
-            inventory.policies.get(name.as_str()).is_some_and(|have| same(have, policy))
+            inventory
+                .policies
+                .get(name.as_str())
+                .is_some_and(|have| same(have, policy))
         })
         && content.sets.iter().all(|(name, set)| {
-            inventory.sets.get(name.as_str()).is_some_and(|have| same_set(have, set))
-        })
-}
-
-fn changes(inventory: &Inventory<'_>, policy: &Policy) -> bool {
-    inventory.policies.get(policy.name.as_str()).is_none_or(|have| !same(have, policy))
-        || policy.statements.iter().any(|statement| {
-            let set = statement.neighbor_set.as_str();
-            inventory.sets.get(set).is_none_or(|have| {
-                inventory.want_sets.get(set).is_none_or(|want| !same_set(have, want))
-            })
+            inventory
+                .sets
+                .get(name.as_str())
+                .is_some_and(|have| same_set(have, set))
         })
 }
 
 /// Records that end with what they are about.
 fn gone(inventory: &Inventory<'_>, twins: &[String]) -> Vec<OwnedWrite> {
     let policies = inventory.going().map(|policy| policy_key(&policy.name));
-    let twins = twins.iter().map(|name| policy_key(&next(name)));
     let sets = inventory.going_sets().map(set_key);
-    policies.chain(twins).chain(sets).map(OwnedWrite::Remove).collect()
+    let mut gone: BTreeSet<OwnedKey> = policies.chain(sets).collect();
+    gone.extend(twin_keys(inventory, twins));
+    gone.into_iter().map(OwnedWrite::Remove).collect()
+}
+
+/// The records of twins and their sets.
+fn twin_keys(inventory: &Inventory<'_>, twins: &[String]) -> Vec<OwnedKey> {
+    let mut keys = Vec::new();
+    for want in twins
+        .iter()
+        .filter_map(|name| inventory.want.get(name.as_str()))
+    {
+        keys.push(policy_key(&next(&want.name)));
+        keys.extend(
+            want.statements
+                .iter()
+                .map(|s| set_key(&next(&s.neighbor_set))),
+        );
+    }
+    keys
 }
 
 fn why(inventory: &Inventory<'_>) -> String {
@@ -222,13 +265,21 @@ fn why(inventory: &Inventory<'_>) -> String {
         match inventory.policies.get(name) {
             None => parts.push(format!("{name} is new")),
             Some(have) if !same(have, want) => parts.push(format!("{name} changes")),
-            Some(_) if changes(inventory, want) => parts.push(format!("neighbors of {name} change")),
+            Some(_) if inventory.differs(want) => parts.push(format!("neighbors of {name} change")),
             Some(_) => {}
         }
     }
-    parts.extend(inventory.going().map(|policy| format!("{} goes", policy.name)));
+    parts.extend(
+        inventory
+            .going()
+            .map(|policy| format!("{} goes", policy.name)),
+    );
     if parts.is_empty() {
-        parts.extend(inventory.going_sets().map(|set| format!("neighbor set {set} goes")));
+        parts.extend(
+            inventory
+                .going_sets()
+                .map(|set| format!("neighbor set {set} goes")),
+        );
     }
     let more = parts.len().saturating_sub(NAMED);
     parts.truncate(NAMED);
@@ -257,7 +308,11 @@ pub(super) fn assign(
     let after: BTreeSet<&String> = target.policies.iter().collect();
     let mut parts = Vec::new();
     let listing = |names: Vec<&&String>| {
-        names.iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ")
+        names
+            .iter()
+            .map(|name| name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let added: Vec<&&String> = after.difference(&before).collect();
     let removed: Vec<&&String> = before.difference(&after).collect();

@@ -1,7 +1,7 @@
 //! What is evaluated for each peer, before and after: tells which sessions
 //! have to be refreshed and where routes would be left behind.
 
-use super::inventory::{Inventory, same, same_set};
+use super::inventory::Inventory;
 use super::{Affected, direction_of};
 use crate::action::Action;
 use crate::config::{Direction, Disposition};
@@ -69,7 +69,8 @@ pub(super) fn affected(
                 Direction::Import => entry.import = true,
                 Direction::Export => {
                     entry.export = true;
-                    entry.narrowed = narrows(old, new, onward) || before.murky && may_reject(new, onward);
+                    entry.narrowed =
+                        narrows(old, new, onward) || before.murky && may_reject(new, onward);
                 }
             }
         }
@@ -78,20 +79,8 @@ pub(super) fn affected(
 }
 
 fn content_changes(inventory: &Inventory<'_>, direction: Direction) -> bool {
-    inventory
-        .want
-        .iter()
-        .filter(|(name, _)| direction_of(name) == direction)
-        .any(|(name, want)| {
-            inventory.policies.get(name).is_none_or(|have| !same(have, want))
-                || want.statements.iter().any(|statement| {
-                    let set = statement.neighbor_set.as_str();
-                    match (inventory.sets.get(set), inventory.want_sets.get(set)) {
-                        (Some(have), Some(want)) => !same_set(have, want),
-                        _ => true,
-                    }
-                })
-        })
+    let mut policies = inventory.want.values();
+    policies.any(|want| direction_of(&want.name) == direction && inventory.differs(want))
 }
 
 fn before<'a>(inventory: &Inventory<'a>, assigned: &[String]) -> Chains<'a> {
@@ -155,6 +144,7 @@ fn narrows(
     new: &[(Option<&Action>, Option<Disposition>)],
     onward: bool,
 ) -> bool {
-    decision(old) != decision(new) && decision(old) != Some(Disposition::Reject)
+    decision(old) != decision(new)
+        && decision(old) != Some(Disposition::Reject)
         && may_reject(new, onward)
 }

@@ -3,7 +3,7 @@
 
 use super::super::effects::{knows_peer_address, version_text};
 use super::super::{OwnedKey, OwnedRecord};
-use super::{direction_of, next, policy_key, rows, set_key, twin_of};
+use super::{direction_of, next, policy_key, policy_of, rows, set_key};
 use crate::action::{Action, NextHop};
 use crate::config::{Direction, Policy, RouterConfig, Source};
 use crate::observed::{
@@ -40,6 +40,8 @@ pub(super) struct Inventory<'a> {
     order: [&'a [String]; 2],
     /// Nothing is removed.
     nothing_goes: bool,
+    /// Peers that are there and stay.
+    peers: BTreeSet<IpAddr>,
     config: Option<&'a RouterConfig>,
 }
 
@@ -60,10 +62,17 @@ impl<'a> Inventory<'a> {
             true => observed.assignment(direction).clone(),
             false => fresh.clone(),
         };
-        let sets = if started { observed.defined_sets.as_slice() } else { &[] };
+        let sets = if started {
+            observed.defined_sets.as_slice()
+        } else {
+            &[]
+        };
         let mut inventory = Self {
             owned,
-            policies: listed(&observed.policies).iter().map(|p| (p.name.as_str(), p)).collect(),
+            policies: listed(&observed.policies)
+                .iter()
+                .map(|p| (p.name.as_str(), p))
+                .collect(),
             sets: sets
                 .iter()
                 .filter(|set| set.kind == SetKind::Neighbor)
@@ -81,9 +90,19 @@ impl<'a> Inventory<'a> {
                 [config.import.as_slice(), config.export.as_slice()]
             }),
             nothing_goes: desired.is_some_and(|config| config.held.unknown),
+            peers: desired.map_or_else(BTreeSet::new, |config| {
+                let stays = |address: &&IpAddr| {
+                    config.neighbors.contains_key(address) || config.held.peers.contains(address)
+                };
+                observed.peers.keys().filter(stays).copied().collect()
+            }),
             config: desired,
         };
-        let loose: &[String] = if started { &observed.loose_statements } else { &[] };
+        let loose: &[String] = if started {
+            &observed.loose_statements
+        } else {
+            &[]
+        };
         if let Some(config) = desired {
             inventory.blocked.extend(config.held.policies.clone());
             for policy in config.policies.values() {
@@ -94,7 +113,10 @@ impl<'a> Inventory<'a> {
         inventory.alone = loose.is_empty()
             && sets.len() == inventory.sets.len()
             && inventory.sets.keys().all(|name| inventory.is_our_set(name))
-            && inventory.policies.keys().all(|name| inventory.is_ours(name));
+            && inventory
+                .policies
+                .keys()
+                .all(|name| inventory.is_ours(name));
         inventory
     }
 
@@ -106,7 +128,8 @@ impl<'a> Inventory<'a> {
         }
         let Some(config) = self.config else { return };
         if let Some((sources, reason)) = inexpressible(policy, version) {
-            self.failures.extend(sources.into_iter().map(|s| (s, reason.clone())));
+            self.failures
+                .extend(sources.into_iter().map(|s| (s, reason.clone())));
             let why = format!("policy {} stays as it is: {reason}", policy.name);
             self.blocked.insert(policy.name.clone(), why);
             return;
@@ -131,12 +154,7 @@ impl<'a> Inventory<'a> {
     }
 
     /// What somebody else has on the daemon under a name that we need.
-    fn conflict(
-        &self,
-        policy: &Policy,
-        config: &RouterConfig,
-        loose: &[String],
-    ) -> Option<String> {
+    fn conflict(&self, policy: &Policy, config: &RouterConfig, loose: &[String]) -> Option<String> {
         let name = policy.name.as_str();
         let have = self.policies.get(name);
         let equal = have.is_some_and(|have| same(have, policy));
@@ -147,17 +165,28 @@ impl<'a> Inventory<'a> {
             ));
         }
         let twin = next(name);
-        if self.policies.contains_key(twin.as_str()) && !self.owned.contains_key(&policy_key(&twin)) {
+        if self.policies.contains_key(twin.as_str()) && !self.owned.contains_key(&policy_key(&twin))
+        {
             return Some(format!(
                 "policy {twin} is on the daemon and sdwan did not make it: delete it there \
                  (gobgp policy del {twin})"
             ));
         }
         for statement in &policy.statements {
+            let set = next(&statement.neighbor_set);
+            if self.sets.contains_key(set.as_str()) && !self.owned.contains_key(&set_key(&set)) {
+                return Some(format!(
+                    "neighbor set {set} is on the daemon and sdwan did not make it: delete it \
+                     there (gobgp policy neighbor del {set})"
+                ));
+            }
             let set = statement.neighbor_set.as_str();
             let foreign = self.sets.get(set).is_some_and(|have| {
                 !self.owned.contains_key(&set_key(set))
-                    && config.neighbor_sets.get(set).is_none_or(|want| !same_set(have, want))
+                    && config
+                        .neighbor_sets
+                        .get(set)
+                        .is_none_or(|want| !same_set(have, want))
             });
             if foreign {
                 return Some(format!(
@@ -172,7 +201,7 @@ impl<'a> Inventory<'a> {
         let taken = |statement: &str| {
             let elsewhere = self.policies.iter().find(|(holder, held)| {
                 **holder != name
-                    && twin_of(holder) != Some(name)
+                    && **holder != twin
                     && held.statements.iter().any(|s| s.name == statement)
             });
             match elsewhere {
@@ -183,13 +212,15 @@ impl<'a> Inventory<'a> {
         };
         policy.statements.iter().find_map(|statement| {
             let twin = next(&statement.name);
-            [statement.name.as_str(), twin.as_str()].into_iter().find_map(|name| {
-                let holder = taken(name)?;
-                Some(format!(
-                    "statement {name} is on the daemon in {holder}, and statement names are \
+            [statement.name.as_str(), twin.as_str()]
+                .into_iter()
+                .find_map(|name| {
+                    let holder = taken(name)?;
+                    Some(format!(
+                        "statement {name} is on the daemon in {holder}, and statement names are \
                      unique: take it out there, then gobgp policy statement del {name}"
-                ))
-            })
+                    ))
+                })
         })
     }
 
@@ -207,13 +238,18 @@ impl<'a> Inventory<'a> {
                 !self.owned.contains_key(&policy_key(other))
                     && !self.want.contains_key(*other)
                     && held.statements.iter().any(|theirs| {
-                        policy.statements.iter().any(|ours| ours.name == theirs.name)
+                        policy
+                            .statements
+                            .iter()
+                            .any(|ours| ours.name == theirs.name)
                     })
             });
             if let Some((user, _)) = user {
                 kept.push((
                     (*name).to_owned(),
-                    format!("policy {name} stays: policy {user}, which is not ours, uses its statements"),
+                    format!(
+                        "policy {name} stays: policy {user}, which is not ours, uses its statements"
+                    ),
                 ));
             }
         }
@@ -261,15 +297,14 @@ impl<'a> Inventory<'a> {
 
     /// Whether a policy stays as it is.
     pub(super) fn is_kept(&self, name: &str) -> bool {
-        self.blocked.contains_key(name)
-            || twin_of(name).is_some_and(|of| self.blocked.contains_key(of))
+        self.blocked.contains_key(policy_of(name))
             || self.nothing_goes && !self.want.contains_key(name)
     }
 
     /// Whether a set stays as it is: it belongs to a policy that does.
     pub(super) fn keeps_set(&self, name: &str) -> bool {
-        let policy = name.rsplit_once('/').map_or(name, |(policy, _)| policy);
-        self.is_kept(policy) && !self.want_sets.contains_key(name)
+        let blocked = self.blocked.contains_key(policy_of(name));
+        (blocked || self.nothing_goes) && !self.want_sets.contains_key(name)
     }
 
     /// Ours, on the daemon, and not declared any more.
@@ -355,6 +390,79 @@ impl<'a> Inventory<'a> {
     }
 }
 
+impl Inventory<'_> {
+    /// Whether the daemon's policy, or a member of its sets, is not as
+    /// declared.
+    pub(super) fn differs(&self, want: &Policy) -> bool {
+        self.policies
+            .get(want.name.as_str())
+            .is_none_or(|have| !same(have, want))
+            || self.sets_differ(want).next().is_some()
+    }
+
+    /// The policy's sets whose members are not as declared.
+    pub(super) fn sets_differ<'s>(&'s self, want: &'s Policy) -> impl Iterator<Item = &'s str> {
+        want.statements
+            .iter()
+            .map(|statement| statement.neighbor_set.as_str())
+            .filter(|set| match (self.sets.get(set), self.want_sets.get(set)) {
+                (Some(have), Some(want)) => !same_set(have, want),
+                _ => true,
+            })
+    }
+
+    /// What is declared of a set.
+    pub(super) fn wanted_set(&self, name: &str) -> BTreeSet<IpAddr> {
+        self.want_sets
+            .get(name)
+            .map(|set| (*set).clone())
+            .unwrap_or_default()
+    }
+
+    /// Whether an assignment changes.
+    pub(super) fn moves(&self, direction: Direction) -> bool {
+        *self.assignment(direction) != self.target(direction)
+    }
+
+    /// Whether sets may grow and shrink under the statements that refer to
+    /// them: nothing else changes in this direction, and each peer that is
+    /// there joins or leaves one set at most, so that every call is a whole
+    /// change for whomever it is about.
+    pub(super) fn grows_in_place(&self, direction: Direction) -> bool {
+        if self.moves(direction) {
+            return false;
+        }
+        let mut moved: BTreeSet<IpAddr> = BTreeSet::new();
+        let policies = self
+            .want
+            .values()
+            .filter(|want| direction_of(&want.name) == direction);
+        for want in policies.filter(|want| self.is_assigned(&want.name)) {
+            let have = self.policies.get(want.name.as_str());
+            if !have.is_some_and(|have| same(have, want)) {
+                return false;
+            }
+            for set in self.sets_differ(want) {
+                let (Some(have), Some(want)) = (self.sets.get(set), self.want_sets.get(set)) else {
+                    return false;
+                };
+                // An empty set is everybody's.
+                if have.neighbors.is_empty() {
+                    return false;
+                }
+                let mut moves = have
+                    .neighbors
+                    .symmetric_difference(want)
+                    .filter(|address| self.peers.contains(address));
+                if moves.any(|address| !moved.insert(*address)) {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+}
+
 /// A statement that this version has no words for.
 fn inexpressible(policy: &Policy, version: Version) -> Option<(Vec<Source>, String)> {
     if knows_peer_address(version) {
@@ -364,7 +472,11 @@ fn inexpressible(policy: &Policy, version: Version) -> Option<(Vec<Source>, Stri
         .statements
         .iter()
         .find(|s| s.action == Some(Action::NextHop(NextHop::PeerAddress)))?;
-    let sources = statement.sources.iter().map(|source| source.row.clone()).collect();
+    let sources = statement
+        .sources
+        .iter()
+        .map(|source| source.row.clone())
+        .collect();
     let reason = format!(
         "`next-hop peer-address` needs GoBGP 3.28 or newer, this is {}",
         version_text(version)
@@ -396,12 +508,13 @@ pub(super) fn same_set(have: &DefinedSet, want: &BTreeSet<IpAddr>) -> bool {
     have.complete && have.neighbors == *want
 }
 
-/// The policy under its twin's names.
+/// The policy under its twin's names, with sets of its own.
 pub(super) fn twin(policy: &Policy) -> Policy {
     let mut twin = policy.clone();
     twin.name = next(&policy.name);
     for statement in &mut twin.statements {
         statement.name = next(&statement.name);
+        statement.neighbor_set = next(&statement.neighbor_set);
     }
     twin
 }

@@ -87,22 +87,23 @@ pub(super) fn plan(
 }
 
 /// The daemon's name of the twin that stands in for a policy, or for one of
-/// its statements, while it is replaced. No name of a row holds a `/`, so no
-/// other object is ever called that.
+/// its statements or sets, while it is replaced. A policy's name holds one
+/// `/`, a statement's and a set's two, a twin's one more: no two meet.
 fn next(name: &str) -> String {
-    format!("{name}/{NEXT}")
+    format!("{name}/next")
 }
 
-/// Of which policy this is the twin.
-fn twin_of(name: &str) -> Option<&str> {
-    name.strip_suffix(NEXT)?.strip_suffix('/')
+/// The policy that an object of ours belongs to, by its name.
+fn policy_of(name: &str) -> &str {
+    match name.match_indices('/').nth(1) {
+        Some((end, _)) => &name[..end],
+        None => name,
+    }
 }
-
-const NEXT: &str = "next";
 
 /// The direction that a name of ours tells.
 fn direction_of(name: &str) -> Direction {
-    match twin_of(name).unwrap_or(name).rsplit('/').next() {
+    match policy_of(name).rsplit('/').next() {
         Some("import") => Direction::Import,
         _ => Direction::Export,
     }
@@ -118,16 +119,17 @@ fn set_key(name: &str) -> OwnedKey {
 
 /// A neighbor is brought up only if all its policies are in place: as
 /// declared, or in the next stages of this plan.
-fn withheld(
-    desired: Option<&RouterConfig>,
-    inventory: &Inventory<'_>,
-) -> BTreeMap<IpAddr, String> {
+fn withheld(desired: Option<&RouterConfig>, inventory: &Inventory<'_>) -> BTreeMap<IpAddr, String> {
     let mut withheld = BTreeMap::new();
     let Some(config) = desired else {
         return withheld;
     };
     for (name, why) in &inventory.blocked {
-        let statements = config.policies.get(name).into_iter().flat_map(|p| &p.statements);
+        let statements = config
+            .policies
+            .get(name)
+            .into_iter()
+            .flat_map(|p| &p.statements);
         for set in statements.filter_map(|s| config.neighbor_sets.get(&s.neighbor_set)) {
             for address in set {
                 withheld.entry(*address).or_insert_with(|| why.clone());

@@ -1,0 +1,15 @@
+//! A simulator of gobgpd's management side: what the planner's promises are
+//! tested on, thousands of states a second.
+//!
+//! [`state`] is the daemon, [`policy`] and [`peer`] are what it holds, with
+//! the quirks that differ by version; [`ops`] puts a plan's calls on it and
+//! observes it, as the server does with a real one. It knows no routes: what
+//! routes would meet is the chain of statements that is evaluated for a peer,
+//! and the simulator remembers which chain a peer's routes have met last.
+
+pub mod ops;
+pub mod peer;
+pub mod policy;
+pub mod state;
+
+pub use state::{Flavor, Gobgpd, Refusal};
