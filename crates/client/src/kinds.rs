@@ -86,7 +86,8 @@ impl Kind {
             .collect()
     }
 
-    /// Properties by which a person names a row: `name`, then what is unique.
+    /// Properties by which a person names a row: `name`, then what is unique,
+    /// then what is unique within something, as an address is within its router.
     pub fn name_properties(&self) -> Vec<&str> {
         let unique = self
             .properties()
@@ -103,7 +104,10 @@ impl Kind {
                         .as_str()
                         .is_some_and(|t| t.eq_ignore_ascii_case("unique"))
             })
-            .filter_map(|index| index["columns"].as_array()?.last()?.as_str());
+            .filter_map(|index| match index["columns"].as_array()?.as_slice() {
+                [_scope, name] => name.as_str(),
+                _ => None,
+            });
         let mut names = Vec::new();
         for name in std::iter::once("name").chain(unique).chain(grouped) {
             if name != "id" && !names.contains(&name) && self.schema.properties.contains_key(name) {

@@ -233,7 +233,7 @@ schemas:
         serde_json::json!(["noc", "desk"])
     );
     let listed = server.must(&["site", "list"]);
-    assert!(listed.contains("|    CONTACTS     |"), "{listed}");
+    assert!(listed.contains("|    CONTACTS    |"), "{listed}");
     assert!(!listed.contains("STATUS"), "nobody reports on it: {listed}");
 }
 

@@ -252,6 +252,11 @@ fn source(kind: &Kind) -> Value {
             (name.clone(), shown)
         })
         .collect();
+    let indexes: serde_json::Map<String, Value> = kind
+        .unique_together
+        .iter()
+        .map(|(name, columns)| (name.clone(), json!({"columns": columns, "type": "unique"})))
+        .collect();
     json!({
         "id": kind.id,
         "singular": kind.singular,
@@ -270,6 +275,7 @@ fn source(kind: &Kind) -> Value {
             "properties": properties,
             "propertiesOrder": order,
             "required": kind.required,
+            "indexes": indexes,
         },
     })
 }

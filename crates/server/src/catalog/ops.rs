@@ -95,8 +95,14 @@ impl Ops {
         for (kind, id) in base.leaving(router) {
             self.delete(keys::deleting(base.plural(kind), id));
         }
-        self.delete(keys::reachability(router));
-        self.delete(keys::hold(&super::Scope::Router(router.to_owned())));
+        // Only what is there: the caller goes on until nothing is left.
+        if base.reached(router) {
+            self.delete(keys::reachability(router));
+        }
+        let hold = super::Scope::Router(router.to_owned());
+        if base.holds().contains_key(&hold) {
+            self.delete(keys::hold(&hold));
+        }
     }
 }
 

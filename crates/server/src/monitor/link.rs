@@ -34,6 +34,16 @@ impl Link {
         self.standing.borrow().clone()
     }
 
+    /// Where it stands once that is known.
+    pub(crate) async fn settled(&self) -> Standing {
+        let mut standing = self.standing.subscribe();
+        match standing.wait_for(|s| !matches!(s, Standing::Connecting)).await {
+            Ok(standing) => standing.clone(),
+            // Unreachable: the sender lives as long as `self`.
+            Err(_) => Standing::Connecting,
+        }
+    }
+
     pub(super) fn stand(&self, standing: Standing) {
         self.standing.send_replace(standing);
     }

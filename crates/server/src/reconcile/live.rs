@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[async_trait::async_trait]
 impl Live for Supervisor {
     async fn plan(&self, router: &str) -> Result<Plan, Error> {
-        let speaker = self.speaker(router)?;
+        let speaker = self.speaker(router).await?;
         let view = self
             .catalog
             .router_view(router)
@@ -28,23 +28,25 @@ impl Live for Supervisor {
     }
 
     async fn rib(&self, router: &str, prefix: Option<&str>) -> Result<Vec<Route>, Error> {
-        let speaker = self.speaker(router)?;
+        let speaker = self.speaker(router).await?;
         patiently(speaker.rib(prefix)).await
     }
 
     async fn counters(&self, router: &str) -> Result<Vec<Counters>, Error> {
-        let speaker = self.speaker(router)?;
+        let speaker = self.speaker(router).await?;
         patiently(speaker.counters()).await
     }
 }
 
 impl Supervisor {
-    fn speaker(&self, router: &str) -> Result<Arc<dyn Speaker>, Error> {
+    /// The router's connection; one that is being made is waited for.
+    async fn speaker(&self, router: &str) -> Result<Arc<dyn Speaker>, Error> {
         let unknown = || Error::NotConnected(router.to_owned());
-        match self.router(router).ok_or_else(unknown)?.link.standing() {
-            Standing::Up(speaker) => Ok(speaker),
-            Standing::Connecting => Err(unknown()),
-            Standing::Down(error) => Err(error.into()),
+        let router = self.router(router).ok_or_else(unknown)?;
+        match timeout(PATIENCE, router.link.settled()).await {
+            Ok(Standing::Up(speaker)) => Ok(speaker),
+            Ok(Standing::Down(error)) => Err(error.into()),
+            Ok(Standing::Connecting) | Err(_) => Err(unknown()),
         }
     }
 }
