@@ -6,10 +6,15 @@ use super::view::Stored;
 use crate::mirror::State;
 use sdwan_model::resource::{ResourceRef, Row};
 use sdwan_model::rules;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Adds the rows that follow, with the version that they have.
-pub(super) fn renames(base: &State, drafts: &mut BTreeMap<ResourceRef, Draft>) {
+/// Adds the rows that only follow, with the version that they have, and
+/// answers which these are.
+pub(super) fn renames(
+    base: &State,
+    drafts: &mut BTreeMap<ResourceRef, Draft>,
+) -> BTreeSet<ResourceRef> {
+    let mut following = BTreeSet::new();
     let changes: Vec<(Row, Row)> = drafts
         .values()
         .filter_map(Draft::row)
@@ -30,8 +35,10 @@ pub(super) fn renames(base: &State, drafts: &mut BTreeMap<ResourceRef, Draft>) {
                     fresh: BTreeMap::new(),
                     row,
                 };
+                following.insert(resource.clone());
                 drafts.insert(resource, Draft::Written(written));
             }
         }
     }
+    following
 }

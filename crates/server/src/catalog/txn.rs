@@ -61,9 +61,9 @@ pub(super) fn prepare(setting: &Setting<'_>, changes: &[Change]) -> Result<Prepa
         when: BTreeMap::new(),
         then: ops::Ops::default(),
     };
-    follow::renames(setting.base, &mut txn.drafts);
+    let following = follow::renames(setting.base, &mut txn.drafts);
     txn.delete(drafts.deletions);
-    txn.judge();
+    txn.judge(&following);
     if !txn.invalid.is_empty() {
         txn.invalid.append(&mut txn.conflicts);
         return Err(Error::Invalid(txn.invalid));
@@ -167,27 +167,30 @@ impl Txn<'_> {
     }
 
     /// Every written row against the rules, and what they read made conditions.
-    fn judge(&mut self) {
+    fn judge(&mut self, following: &BTreeSet<ResourceRef>) {
         let base = self.setting.base;
         let view = Recording::new(base, &self.drafts);
         let mut judged = Vec::new();
+        let mut asked = Vec::new();
+        let mut followed = Vec::new();
         for (resource, draft) in &self.drafts {
             let Some(row) = draft.row() else { continue };
             let mut row = row.clone();
             match rules::check(&base.context.schemas, &view, &mut row) {
                 Ok(()) => judged.push((resource.clone(), row)),
-                Err(broken) => {
-                    for broken in broken {
-                        match broken {
-                            Broken::Invalid(violation) => self.invalid.push(violation),
-                            Broken::Taken { violation, .. } => self.conflicts.push(violation),
-                        }
-                    }
-                }
+                Err(broken) if following.contains(resource) => followed.extend(broken),
+                Err(broken) => asked.extend(broken),
             }
         }
         for condition in view.conditions() {
             self.when(condition);
+        }
+        // Where the change itself is wrong, what follows from it is noise.
+        for broken in if asked.is_empty() { followed } else { asked } {
+            match broken {
+                Broken::Invalid(violation) => self.invalid.push(violation),
+                Broken::Taken { violation, .. } => self.conflicts.push(violation),
+            }
         }
         for (resource, row) in judged {
             if let Some(Draft::Written(written)) = self.drafts.get_mut(&resource) {

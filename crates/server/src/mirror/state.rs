@@ -225,6 +225,11 @@ impl State {
             .filter(|r| r.observer == self.context.instance)
     }
 
+    /// Whether any process ever told of this router's reachability.
+    pub(crate) fn reached(&self, router: &str) -> bool {
+        self.reachability.contains_key(router)
+    }
+
     /// Every router that anything but its row is known of.
     pub(crate) fn known_routers(&self) -> impl Iterator<Item = &str> {
         let leaving = self.leaving.iter().map(|(router, _, _)| &**router);
