@@ -110,13 +110,13 @@ impl Server {
             clock: deps.clock,
             instance: deps.instance.clone(),
         };
-        let catalog = Catalog::open(deps.store, schemas, options).await?;
+        let catalog = Catalog::open(Arc::clone(&deps.store), schemas, options).await?;
         let supervisor = Supervisor::new(Arc::clone(&catalog), deps.dial, deps.settings);
         let watches = CancellationToken::new();
         let dependencies = api::Deps {
             catalog,
             live: Arc::clone(&supervisor) as Arc<dyn crate::live::Live>,
-            metrics: Arc::new(Metrics::default()),
+            metrics: Arc::new(Metrics::new(deps.store, &supervisor)),
             instance: deps.instance,
             shutdown: watches.clone(),
         };

@@ -1,7 +1,7 @@
 //! A store that fails on demand, to test what stands on it: answers that are
 //! lost before or after the commit, a backend that is down, watches that break.
 
-use crate::{Commit, Error, LeaseId, Listing, Outcome, Revision, Store, Watch};
+use crate::{Commit, Error, LeaseId, Listing, Outcome, Revision, Stats, Store, Watch};
 use futures::stream::{StreamExt as _, unfold};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,6 +88,10 @@ impl Faulty {
 
 #[async_trait::async_trait]
 impl Store for Faulty {
+    fn stats(&self) -> Stats {
+        self.inner.stats()
+    }
+
     async fn list(&self, prefix: &str) -> Result<Listing, Error> {
         self.up()?.list(prefix).await
     }

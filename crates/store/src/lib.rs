@@ -55,7 +55,7 @@ mod types;
 pub use error::Error;
 pub use types::{
     Batch, Change, Commit, Condition, Entry, LeaseId, Listing, MAX_BYTES, MAX_OPS, Op, Outcome,
-    Revision, Watch,
+    Revision, Stats, Watch,
 };
 
 use std::time::Duration;
@@ -136,4 +136,10 @@ pub trait Store: Send + Sync + 'static {
     /// [`Error::Invalid`] for a revision that is yet to come,
     /// [`Error::Unavailable`] when the backend does not answer.
     async fn compact(&self, revision: Revision) -> Result<(), Error>;
+
+    /// What it has done since it was opened; zeros where a backend does not
+    /// count.
+    fn stats(&self) -> Stats {
+        Stats::default()
+    }
 }

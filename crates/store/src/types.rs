@@ -263,3 +263,14 @@ pub type Watch = BoxStream<'static, Result<Batch, Error>>;
 /// A lease's handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LeaseId(pub i64);
+
+/// Counts since the store was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Commits that made a revision.
+    pub commits: u64,
+    /// Syncs of the log that made them, and grants and ends of leases, durable.
+    pub fsyncs: u64,
+    /// Commits whose conditions did not hold.
+    pub conflicts: u64,
+}

@@ -5,8 +5,8 @@
 
 use futures::StreamExt as _;
 use futures::future::join_all;
-use sdwan_store::sqlite::{Options, Sqlite, Stats};
-use sdwan_store::{Change, Commit, Condition, Error, LeaseId, Op, Outcome, Revision, Store};
+use sdwan_store::sqlite::{Options, Sqlite};
+use sdwan_store::{Change, Commit, Condition, Error, LeaseId, Op, Outcome, Revision, Stats, Store};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -130,7 +130,7 @@ async fn bare_reader(client: Client) -> Result<Falls> {
             else {
                 continue;
             };
-            if peer.state.session_state == SessionState::Established {
+            if peer.state.session == SessionState::Established {
                 up.insert(address);
             } else if up.remove(&address) && tell.send((address, now)).is_err() {
                 break;

@@ -9,15 +9,17 @@ mod sessions;
 
 use crate::api::CounterCache;
 use crate::catalog::{Catalog, Snapshot};
+use crate::reconcile::Supervisor;
 use http::{Method, StatusCode};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+use sdwan_store::{Stats, Store};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ pub struct Metrics {
     registry: Registry,
     requests: Family<Request, Counter>,
     durations: Family<Route, Histogram, fn() -> Histogram>,
+    store: Option<Arc<dyn Store>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -63,17 +66,31 @@ impl Default for Metrics {
             registry,
             requests,
             durations,
+            store: None,
         }
     }
 }
 
-fn histogram() -> Histogram {
+/// Buckets for what takes milliseconds when all is well.
+pub(crate) fn histogram() -> Histogram {
     Histogram::new([
         0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0,
     ])
 }
 
 impl Metrics {
+    /// Also shows what the store and the reconciler count.
+    pub fn new(store: Arc<dyn Store>, supervisor: &Supervisor) -> Self {
+        let mut metrics = Self::default();
+        metrics.registry.register(
+            "sdwan_pass_duration_seconds",
+            "Passes over a router that saw it, from the look to the report",
+            supervisor.passes(),
+        );
+        metrics.store = Some(store);
+        metrics
+    }
+
     /// Counts an answered request. `route` is one of few, never a path.
     pub(crate) fn http(
         &self,
@@ -101,6 +118,9 @@ impl Metrics {
         let snapshot = catalog.snapshot();
         let mut now = Registry::default();
         rows(&mut now, catalog, &snapshot);
+        if let Some(store) = &self.store {
+            writes(&mut now, store.stats());
+        }
         sessions::collect(&mut now, catalog, &snapshot, counters).await;
         let mut text = String::new();
         // Into a String: neither can fail.
@@ -125,6 +145,18 @@ fn known(method: &Method) -> &'static str {
         Method::PATCH => "PATCH",
         Method::DELETE => "DELETE",
         _ => "other",
+    }
+}
+
+/// Commits and syncs: their ratio is how well writers share the disk.
+fn writes(registry: &mut Registry, stats: Stats) {
+    let counted = [
+        ("sdwan_store_commits", "Commits that made a revision", stats.commits),
+        ("sdwan_store_fsyncs", "Syncs that made them durable", stats.fsyncs),
+        ("sdwan_store_conflicts", "Commits whose conditions did not hold", stats.conflicts),
+    ];
+    for (name, help, count) in counted {
+        registry.register(name, help, ConstCounter::new(count));
     }
 }
 

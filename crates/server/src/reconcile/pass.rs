@@ -8,8 +8,12 @@ use super::verdict::{Silence, of_hold, of_plan, of_silence};
 use crate::catalog::{Catalog, Report, RouterView, Scope};
 use crate::monitor::{Board, Link, Roster, Standing};
 use crate::speaker::{Error, Speaker};
+use prometheus_client::metrics::histogram::Histogram;
 use sdwan_model::observed::Observed;
+use sdwan_model::plan::Verdict;
+use sdwan_model::status::{FAILED, State};
 use std::sync::Arc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// What a pass works with.
@@ -19,6 +23,7 @@ pub(super) struct Ground {
     pub(super) link: Arc<Link>,
     pub(super) board: Arc<Board>,
     pub(super) wake: Arc<Signal>,
+    pub(super) durations: Histogram,
 }
 
 /// How a pass ended.
@@ -39,6 +44,7 @@ pub(super) enum Ended {
 impl Ground {
     /// One pass. Dropping it is safe at any point; letting it end is kinder.
     pub(super) async fn pass(&self, stop: &CancellationToken) -> Ended {
+        let started = Instant::now();
         let Some(view) = self.catalog.router_view(&self.router) else {
             return Ended::Gone;
         };
@@ -48,10 +54,17 @@ impl Ground {
             Standing::Connecting => return Ended::Unseen,
             Standing::Down(error) => {
                 let report = of_silence(&view, &Silence::from(&error));
-                return self.report(report, Ended::Unseen).await;
+                return self.report(&view, report, Ended::Unseen).await;
             }
         };
-        let observed = match speaker.observe(minor(&view)).await {
+        let observed = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ended::Rest,
+            // Nobody waits for the answer of a connection that is given up.
+            () = self.link.left(&speaker) => return Ended::Unseen,
+            observed = speaker.observe(minor(&view)) => observed,
+        };
+        let observed = match observed {
             Ok(observed) => observed,
             Err(error) => return self.blind(&view, &error).await,
         };
@@ -62,7 +75,11 @@ impl Ground {
         match self.act(&view, &decision, &*speaker, stop).await {
             Ok(fates) => {
                 let ended = ended(&fates);
-                self.report(of_plan(&view, &decision, &fates), ended).await
+                tracing::debug!(steps = fates.len(), ?ended, "pass");
+                let report = of_plan(&view, &decision, &fates);
+                let ended = self.report(&view, report, ended).await;
+                self.durations.observe(started.elapsed().as_secs_f64());
+                ended
             }
             Err(ended) => ended,
         }
@@ -72,8 +89,8 @@ impl Ground {
     async fn blind(&self, view: &RouterView, error: &Error) -> Ended {
         self.doubt(error);
         let ended = Ended::Trouble(error.to_string());
-        self.report(of_silence(view, &Silence::from(error)), ended)
-            .await
+        let report = of_silence(view, &Silence::from(error));
+        self.report(view, report, ended).await
     }
 
     /// Commits the intents and sends the steps, unless somebody holds us back.
@@ -93,7 +110,7 @@ impl Ground {
         }
         if let Some(why) = self.hold() {
             let report = of_hold(view, decision, &why);
-            return Err(self.report(report, Ended::Rest).await);
+            return Err(self.report(view, report, Ended::Rest).await);
         }
         if view.hold {
             // Lifted since: what was declared meanwhile counts as a whole.
@@ -134,10 +151,31 @@ impl Ground {
         }
     }
 
-    async fn report(&self, report: Report, ended: Ended) -> Ended {
+    async fn report(&self, view: &RouterView, report: Report, ended: Ended) -> Ended {
+        announce(view, &report);
         match self.catalog.report(report).await {
             Ok(()) => ended,
             Err(error) => Ended::Trouble(error.to_string()),
+        }
+    }
+}
+
+/// Logs a failure when it becomes one, not each time it is still one.
+fn announce(view: &RouterView, report: &Report) {
+    for (row, verdict) in &report.verdicts {
+        let Verdict::Failed { version, reason } = verdict else {
+            continue;
+        };
+        let known = |state: &State| state.state == FAILED && state.error == *reason;
+        if !view.states.get(row).is_some_and(known) {
+            tracing::warn!(
+                router = name(view),
+                kind = row.kind,
+                id = row.id,
+                version,
+                reason,
+                "can't be applied"
+            );
         }
     }
 }

@@ -6,8 +6,10 @@ use super::pass::Ground;
 use super::signal::Signal;
 use super::worker::Worker;
 use crate::catalog::Catalog;
+use crate::metrics;
 use crate::monitor::{Board, Link, Monitor};
 use crate::speaker::Dial;
+use prometheus_client::metrics::histogram::Histogram;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -21,6 +23,7 @@ pub struct Supervisor {
     dial: Arc<dyn Dial>,
     settings: Settings,
     routers: Mutex<BTreeMap<String, Arc<Router>>>,
+    passes: Histogram,
 }
 
 /// One router that is looked after.
@@ -41,7 +44,13 @@ impl Supervisor {
             dial,
             settings,
             routers: Mutex::default(),
+            passes: metrics::histogram(),
         })
+    }
+
+    /// How long passes take that see their router.
+    pub(crate) fn passes(&self) -> Histogram {
+        self.passes.clone()
     }
 
     /// Looks after every router until `stop`; then lets calls in flight end,
@@ -120,7 +129,7 @@ impl Supervisor {
         loop {
             let here = address.borrow_and_update().clone();
             let leave = router.stop.child_token();
-            let mut tasks = self.move_in(router, here, &leave);
+            let mut tasks = self.move_in(router, here.clone(), &leave);
             let next = tokio::select! {
                 _ = address.changed() => Next::Move,
                 ended = tasks.join_next() => Next::after(router, ended),
@@ -130,7 +139,10 @@ impl Supervisor {
                 Next::after(router, Some(ended));
             }
             match next {
-                Next::Move if !router.stop.is_cancelled() => {}
+                Next::Move if !router.stop.is_cancelled() => {
+                    tracing::warn!(router = %router.id, from = here, to = *address.borrow(),
+                        "the router's address has changed: what is configured at the old one stays");
+                }
                 Next::Again if !router.stop.is_cancelled() => {
                     tokio::time::sleep(self.settings.jittered(self.settings.probe)).await;
                 }
@@ -148,6 +160,7 @@ impl Supervisor {
                 link: router.link.clone(),
                 board: board.clone(),
                 wake: router.wake.clone(),
+                durations: self.passes.clone(),
             },
             self.settings.clone(),
         );

@@ -2,7 +2,7 @@
 //! readers.
 //!
 //! A commit is answered when it is on the disk. Commits that arrive together
-//! share one sync ([`Stats`] tells how many), each with its own revision and
+//! share one sync ([`Stats`](crate::Stats) tells how many), each with its own revision and
 //! its own outcome. When a sync fails nobody can tell what is on the disk:
 //! those commits are [`Outcome::Unknown`], and every later one is refused
 //! until the file is opened anew; reading goes on.
@@ -22,7 +22,7 @@ pub use backup::backup;
 use crate::follow::{Source, follow};
 use crate::history::{Page, Recent};
 use crate::lease::{self, Timers};
-use crate::{Commit, Error, LeaseId, Listing, Outcome, Revision, Store, Watch};
+use crate::{Commit, Error, LeaseId, Listing, Outcome, Revision, Stats, Store, Watch};
 use queue::Queue;
 use readers::Readers;
 use retention::Retention;
@@ -76,17 +76,6 @@ impl std::fmt::Debug for Options {
             .field("retain_age", &self.retain_age)
             .finish_non_exhaustive()
     }
-}
-
-/// Counts since the store was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Commits that made a revision.
-    pub commits: u64,
-    /// Syncs of the log that made them, and grants and ends of leases, durable.
-    pub fsyncs: u64,
-    /// Commits whose conditions did not hold.
-    pub conflicts: u64,
 }
 
 /// A store in one file.
@@ -158,17 +147,6 @@ impl Sqlite {
     pub async fn close(self) {
         // It panics only if the writer's thread did, which has said so itself.
         let _joined = tokio::task::spawn_blocking(move || drop(self)).await;
-    }
-
-    /// What it has done so far.
-    #[must_use]
-    pub fn stats(&self) -> Stats {
-        let counters = &self.shared.counters;
-        Stats {
-            commits: counters.commits.load(Relaxed),
-            fsyncs: counters.fsyncs.load(Relaxed),
-            conflicts: counters.conflicts.load(Relaxed),
-        }
     }
 
     /// Copies the store as it stands to a new file; see [`backup`].
@@ -302,6 +280,15 @@ impl Source for Arc<Shared> {
 
 #[async_trait::async_trait]
 impl Store for Sqlite {
+    fn stats(&self) -> Stats {
+        let counters = &self.shared.counters;
+        Stats {
+            commits: counters.commits.load(Relaxed),
+            fsyncs: counters.fsyncs.load(Relaxed),
+            conflicts: counters.conflicts.load(Relaxed),
+        }
+    }
+
     async fn list(&self, prefix: &str) -> Result<Listing, Error> {
         self.shared.readers.list(prefix).await
     }
