@@ -7,11 +7,13 @@
 //! - [`scenario`]: states to bring them to; [`demo`]: the walk through the seed's transcript
 //! - [`visit`]: looking around in a running lab; [`harness`]: how a test gets a world of its own
 //! - [`sim`]: gobgpd's management side, simulated
+//! - [`fleet`]: a few routers and the server, for tests of the orchestrator
 //! - [`proxy`]: a relay that stops between two calls
 
 pub mod bench;
 pub mod daemon;
 pub mod demo;
+pub mod fleet;
 pub mod frr;
 pub mod gobgp;
 pub mod harness;

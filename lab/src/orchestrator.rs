@@ -81,7 +81,7 @@ impl Orchestrator {
 }
 
 /// A command of the product's, deaf to what the caller's environment says about other servers.
-fn command(program: &str, folder: &Path) -> Result<Command> {
+pub(crate) fn command(program: &str, folder: &Path) -> Result<Command> {
     let mut command = Command::new(tools::built(program)?);
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();

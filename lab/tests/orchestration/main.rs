@@ -1,0 +1,8 @@
+//! The orchestrator on real daemons, from outside: the real `sdwan server`, real gobgpd on a wire,
+//! and what the far side of a session sees of it.
+//!
+//! Each test runs on the oldest and the newest gobgpd, side by side, in worlds of their own.
+
+mod bring_up;
+mod ground;
+mod restart;
