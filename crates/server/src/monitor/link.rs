@@ -1,5 +1,5 @@
 //! One router's connection: the monitor opens and closes it, everybody else
-//! borrows it and never waits for it.
+//! borrows it. A pass never waits for it; who asks at a terminal may.
 
 use crate::speaker::{Error, Speaker};
 use std::sync::Arc;
@@ -37,7 +37,10 @@ impl Link {
     /// Where it stands once that is known.
     pub(crate) async fn settled(&self) -> Standing {
         let mut standing = self.standing.subscribe();
-        match standing.wait_for(|s| !matches!(s, Standing::Connecting)).await {
+        match standing
+            .wait_for(|s| !matches!(s, Standing::Connecting))
+            .await
+        {
             Ok(standing) => standing.clone(),
             // Unreachable: the sender lives as long as `self`.
             Err(_) => Standing::Connecting,
@@ -46,6 +49,17 @@ impl Link {
 
     pub(super) fn stand(&self, standing: Standing) {
         self.standing.send_replace(standing);
+    }
+
+    /// Ends when this connection is not the one that stands any more.
+    pub(crate) async fn left(&self, speaker: &Arc<dyn Speaker>) {
+        let stands = |standing: &Standing| match standing {
+            Standing::Up(current) => Arc::ptr_eq(current, speaker),
+            Standing::Connecting | Standing::Down(_) => false,
+        };
+        let mut standing = self.standing.subscribe();
+        // An error would mean that the link itself is gone.
+        let _ = standing.wait_for(|standing| !stands(standing)).await;
     }
 
     /// A call has gone unanswered: the next heartbeat is due now.

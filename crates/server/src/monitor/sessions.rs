@@ -135,15 +135,15 @@ impl Sessions {
         if matches!(self.list, List::Complete) {
             for (neighbor, named) in &self.roster {
                 let (row, version) = named;
-                let known = self
-                    .stored
-                    .entry(named.clone())
-                    .or_insert_with(|| stored(row));
-                let was_up = known.as_ref().is_some_and(|known| known.monitoring == UP);
+                if !self.stored.contains_key(named) {
+                    self.stored.insert(named.clone(), stored(row));
+                }
+                let known = self.stored.get(named).and_then(Option::as_ref);
+                let was_up = known.is_some_and(|known| known.monitoring == UP);
                 let Some(mut now) = seen(self.live.get(neighbor), was_up) else {
                     continue;
                 };
-                if known.as_ref().is_some_and(|known| same(known, &now)) {
+                if known.is_some_and(|known| same(known, &now)) {
                     continue;
                 }
                 urgent |= was_up || now.monitoring == UP;

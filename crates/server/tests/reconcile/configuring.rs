@@ -119,6 +119,34 @@ async fn a_dead_router_delays_no_other() {
     server.stop().await;
 }
 
+/// A router that hangs in the middle of a pass, and answers again on a new
+/// connection, does not keep the pass waiting for the old one.
+#[tokio::test(start_paused = true)]
+async fn a_router_that_hung_is_configured_as_soon_as_it_answers() {
+    let world = World::new().without_timers();
+    let daemon = world.daemon(R1);
+    let server = world.start().await;
+    let router = server.router(1).await;
+    server.becomes(&router, "ACTIVE").await;
+    // The observation never comes back, heartbeats stop.
+    let hangs = daemon.clone();
+    daemon.gate(Some(std::sync::Arc::new(move |place| {
+        let hangs = hangs.clone();
+        Box::pin(async move {
+            if place == "before observe" {
+                hangs.silence(true);
+                std::future::pending::<()>().await;
+            }
+        })
+    })));
+    let neighbor = server.neighbor(1, A).await;
+    server.becomes(&router, "UNKNOWN").await;
+    daemon.gate(None);
+    daemon.silence(false);
+    server.becomes(&neighbor, "DOWN").await;
+    server.stop().await;
+}
+
 /// A neighbor that came before its router's gobgpd was FAILED for ever.
 #[tokio::test(start_paused = true)]
 async fn a_neighbor_before_its_routers_gobgpd_waits() {

@@ -184,3 +184,40 @@ async fn deletes_survive_a_crash_anywhere() {
     }
     assert!(at > 10, "only {at} places");
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_router_survives_a_crash_anywhere() {
+    let mut at = 0;
+    loop {
+        let world = World::new();
+        let daemon = world.daemon(R1);
+        let server = world.start().await;
+        let router = server.router(1).await;
+        let a = server.neighbor(1, A).await;
+        let policy = server.policy(1, A).await;
+        server.becomes(&policy, "ACTIVE").await;
+        converged(&world, server).await;
+
+        let rows = [policy, a, router.clone()];
+        declare(&world, async |server| {
+            server.delete_cascading(&router).await
+        })
+        .await;
+        let done = |server: &Server| all_are(server, &rows, &["GONE"]);
+        if !killed_at(&world, at, done).await {
+            break;
+        }
+        let observed = daemon.observed();
+        assert!(observed.peers.is_empty(), "killed at {at}");
+        assert!(observed.policies.is_empty(), "killed at {at}");
+        assert!(
+            observed.global.is_some(),
+            "killed at {at}: BGP keeps running"
+        );
+        for prefix in ["/owned", "/deleting", "/config", "/reachability"] {
+            assert_eq!(world.keys(prefix).await, [""; 0], "killed at {at}");
+        }
+        at += 1;
+    }
+    assert!(at > 10, "only {at} places");
+}
