@@ -107,17 +107,22 @@ pub fn child(pointer: &str, key: &str) -> String {
 /// Words for a name that is not among those known: the nearest one, or, where
 /// none is near, all of them if they are few.
 pub fn unknown(what: &str, name: &str, known: &[&str]) -> String {
+    let shown = crate::value::quote(name);
     if let Some(near) = nearest(name, known.iter().copied()) {
-        return format!("unknown {what} {name:?}, did you mean {near:?}?");
+        return format!("unknown {what} {shown}, did you mean {near:?}?");
     }
     if known.is_empty() || known.len() > 16 {
-        return format!("unknown {what} {name:?}");
+        return format!("unknown {what} {shown}");
     }
-    format!("unknown {what} {name:?}: known are {}", known.join(", "))
+    format!("unknown {what} {shown}: known are {}", known.join(", "))
 }
 
 /// The known key closest to a mistyped one, for "did you mean".
 pub fn nearest<'a>(unknown: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Nobody mistypes at such length, and comparing costs its square.
+    if unknown.len() > 64 {
+        return None;
+    }
     known
         .into_iter()
         .map(|k| (strsim::damerau_levenshtein(unknown, k), k))

@@ -1,6 +1,6 @@
 //! What JSON Schema has against a value, in words for people.
 
-use super::Violation;
+use super::{MAX_TOLD, Violation};
 use crate::format::Format;
 use crate::schema::Property;
 use crate::value::{alternatives, brief, describe, type_of};
@@ -10,7 +10,9 @@ use serde_json::Value;
 
 /// Everything wrong with a value that is not null, pointers relative to it.
 pub(super) fn violations(property: &Property, value: &Value) -> Vec<Violation> {
-    let errors: Vec<ValidationError<'_>> = property.check.errors(value).collect();
+    let mut found = property.check.errors(value);
+    let errors: Vec<ValidationError<'_>> = found.by_ref().take(MAX_TOLD).collect();
+    let more = found.count();
     // Of a value of the wrong type nothing else is worth saying.
     let mistyped: Vec<&str> = errors
         .iter()
@@ -26,6 +28,13 @@ pub(super) fn violations(property: &Property, value: &Value) -> Vec<Violation> {
         }
     }
     violations.dedup();
+    violations.truncate(MAX_TOLD);
+    if more > 0 {
+        violations.push(Violation::new(
+            "",
+            format!("and {more} more are wrong in it"),
+        ));
+    }
     violations
 }
 

@@ -19,6 +19,10 @@ use serde_json::Value;
 /// Deeper bodies are refused before anything walks through them.
 const MAX_DEPTH: usize = 64;
 
+/// More than this of one kind is counted, not told: a refusal is to be read,
+/// and must not cost more than what it refuses.
+const MAX_TOLD: usize = 100;
+
 /// One thing wrong with a body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
@@ -59,25 +63,15 @@ pub fn create(kind: &Kind, body: Value) -> Result<Body, Vec<Violation>> {
                 violations.push(read_only(name, property, "created"));
                 continue;
             }
+            Some(value) if name == "id" => taken(name, property, value, &mut violations)
+                .filter(|id| is_id(id, &mut violations)),
             Some(value) => taken(name, property, value, &mut violations),
             None if name == "id" || property.computed => None,
-            None => match unset(property) {
-                None if kind.requires(name) => {
-                    violations.push(Violation::of(name, "is required"));
-                    None
-                }
-                // Required and nullable: null must be given, not meant.
-                Some(Value::Null) if kind.requires(name) => {
-                    violations.push(Violation::of(name, "is required"));
-                    None
-                }
-                value => value,
-            },
+            None => absent(kind, name, property, &mut violations),
         };
         whole.extend(value.map(|v| (name.clone(), v)));
     }
-    across::judge(kind, &whole, &mut violations);
-    finish(whole, violations)
+    finish(kind, whole, violations)
 }
 
 /// Checks a patch against the row that it changes and gives the whole new
@@ -115,19 +109,13 @@ pub fn update(
             }
             None if property.computed => None,
             None if replace && property.on_update && !property.secret => {
-                let value = unset(property);
-                let missing = matches!(value, None | Some(Value::Null));
-                if missing && kind.requires(name) {
-                    violations.push(Violation::of(name, "is required"));
-                }
-                value
+                absent(kind, name, property, &mut violations)
             }
             None => before.cloned().or_else(|| unset(property)),
         };
         whole.extend(value.map(|v| (name.clone(), v)));
     }
-    across::judge(kind, &whole, &mut violations);
-    finish(whole, violations)
+    finish(kind, whole, violations)
 }
 
 /// What a stored row has against its kind, for a schema that has changed
@@ -198,11 +186,34 @@ fn object(body: Value) -> Result<Body, Vec<Violation>> {
 
 fn unknown_properties(kind: &Kind, given: &Body) -> Vec<Violation> {
     let known: Vec<&str> = kind.properties.keys().map(String::as_str).collect();
-    given
+    let mut names = given
         .keys()
-        .filter(|name| !kind.properties.contains_key(*name))
+        .filter(|name| !kind.properties.contains_key(*name));
+    let told = names.by_ref().take(MAX_TOLD);
+    let mut violations: Vec<Violation> = told
         .map(|name| Violation::of(name, unknown("property", name, &known)))
-        .collect()
+        .collect();
+    match names.count() {
+        0 => {}
+        more => violations.push(Violation::new(
+            "",
+            format!("{more} more unknown properties"),
+        )),
+    }
+    violations
+}
+
+/// Safe in URLs and in the store's keys, whatever the kind says of its ids.
+fn is_id(value: &Value, violations: &mut Vec<Violation>) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b"-_.:~".contains(&b);
+    let safe = value.as_str().is_some_and(|id| {
+        (1..=128).contains(&id.len()) && id.bytes().all(word) && id != "." && id != ".."
+    });
+    if !safe {
+        let message = "must be 1 to 128 letters, digits or any of - _ . : ~";
+        violations.push(Violation::of("id", message));
+    }
+    safe
 }
 
 fn read_only(name: &str, property: &Property, event: &str) -> Violation {
@@ -260,6 +271,21 @@ fn keep_fixed(
     }
 }
 
+/// What stands for a property that a whole body leaves out. A required one
+/// may be null, but somebody has to say so.
+fn absent(
+    kind: &Kind,
+    name: &str,
+    property: &Property,
+    violations: &mut Vec<Violation>,
+) -> Option<Value> {
+    let value = unset(property);
+    if kind.requires(name) && matches!(value, None | Some(Value::Null)) {
+        violations.push(Violation::of(name, "is required"));
+    }
+    value
+}
+
 /// What stands for a property that was not given.
 fn unset(property: &Property) -> Option<Value> {
     match &property.default {
@@ -278,7 +304,12 @@ fn under(pointer: &str, mut violation: Violation) -> Violation {
     violation
 }
 
-fn finish(whole: Body, violations: Vec<Violation>) -> Result<Body, Vec<Violation>> {
+fn finish(
+    kind: &Kind,
+    whole: Body,
+    mut violations: Vec<Violation>,
+) -> Result<Body, Vec<Violation>> {
+    across::judge(kind, &whole, &mut violations);
     if violations.is_empty() {
         return Ok(whole);
     }

@@ -426,6 +426,55 @@ fn nested_10_000_deep_is_refused_and_dropped_without_a_stack() {
 }
 
 #[test]
+fn a_hostile_width_gets_a_bounded_answer() {
+    let kind = thing();
+    let many: Body = (0..50_000).map(|i| (format!("x{i}"), json!(1))).collect();
+    let says = create_says(&kind, Value::Object(many));
+    assert_eq!(says.len(), MAX_TOLD + 2);
+    assert!(says.contains(&" 49900 more unknown properties".to_owned()));
+    let wide = json!({"name": "x", "nets": vec![1; 50_000]});
+    let says = create_says(&kind, wide);
+    assert!(says.len() <= MAX_TOLD + 1, "{}", says.len());
+    let long = Value::Object([("n".repeat(1_000_000), json!(1))].into_iter().collect());
+    let violations = create(&kind, long).unwrap_err();
+    assert!(
+        violations[0].message.len() < 200,
+        "the message is short, the pointer is theirs"
+    );
+}
+
+#[test]
+fn ids_are_safe_in_urls_and_keys() {
+    let kind = thing();
+    for id in ["a", "A-1_b.c:d~e", "0483728d-546a-47d7-99ce-6734aa853c1e"] {
+        assert!(
+            create(&kind, json!({"id": id, "name": "x"})).is_ok(),
+            "{id}"
+        );
+    }
+    for id in [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "a b",
+        "*",
+        "a%2fb",
+        "\n",
+        "é",
+        &"a".repeat(129),
+    ] {
+        let says = create_says(&kind, json!({"id": id, "name": "x"}));
+        assert_eq!(
+            says,
+            ["/id must be 1 to 128 letters, digits or any of - _ . : ~"],
+            "{id}"
+        );
+    }
+    assert!(create_says(&kind, json!({"id": 7, "name": "x"}))[0].starts_with("/id must be text"));
+}
+
+#[test]
 fn a_wrapper_is_taken_off() {
     let kind = thing();
     let bare = json!({"name": "x"});
