@@ -13,6 +13,6 @@ mod patch;
 pub mod types;
 mod wire;
 
-pub use client::{Client, PeerFilter, Timeouts};
+pub use client::{Client, Timeouts};
 pub use dialect::Api;
 pub use error::Error;

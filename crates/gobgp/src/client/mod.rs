@@ -13,8 +13,6 @@ mod paths;
 mod peers;
 mod policies;
 
-pub use peers::PeerFilter;
-
 use crate::dialect::{Api, Rpc};
 use crate::error::Error;
 use address::Address;

@@ -24,7 +24,6 @@ impl Client {
                     r#type: self.api.shift(lookup.number()),
                 })
                 .collect(),
-            sort_type: 0,
             enable_filtered: filter.filtered,
             enable_only_binary: true,
         };
@@ -42,7 +41,6 @@ impl Client {
     pub async fn add_path(&self, path: &Path) -> Result<PathId, Error> {
         let request = wire::AddPathRequest {
             table_type: self.api.shift(TableType::Global.number()),
-            vrf_id: String::new(),
             path: Some(path.to_wire()),
         };
         let answer: wire::AddPathResponse = self.unary(rpc!("AddPath"), request).await?;

@@ -4,22 +4,12 @@ use super::Client;
 use crate::dialect::{Rpc, rpc};
 use crate::error::Error;
 use crate::patch;
-use crate::types::{Peer, PeerEvent, PeerEventKind, PeerSettings, ResetDirection};
+use crate::types::{Peer, PeerEvent, PeerEventKind, PeerFilter, PeerSettings, ResetDirection};
 use crate::wire;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use prost::Message;
 use std::net::IpAddr;
-
-/// Which peers a listing tells of, and how much.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PeerFilter<'a> {
-    /// One peer, spelled as it is listed; gobgpd looks at all of them anyway.
-    pub address: Option<&'a str>,
-    /// Counts the prefixes that are sent to each peer. gobgpd evaluates its
-    /// whole table for that.
-    pub advertised: bool,
-}
 
 impl Client {
     /// The peers, with their state.
@@ -123,16 +113,14 @@ impl Client {
         self.unary::<_, wire::Empty>(rpc, request).await.map(drop)
     }
 
-    /// Holds the session down until [`Self::enable_peer`]; `communication` is
-    /// sent to the neighbor (RFC 9003).
+    /// Holds the session down until [`Self::enable_peer`].
     ///
     /// # Errors
     /// [`Error::Invalid`] for an empty address; else see [`Error`].
-    pub async fn disable_peer(&self, address: &str, communication: &str) -> Result<(), Error> {
+    pub async fn disable_peer(&self, address: &str) -> Result<(), Error> {
         let rpc = rpc!("DisablePeer");
         let request = wire::DisablePeerRequest {
             address: one(rpc, address)?,
-            communication: communication.to_owned(),
         };
         self.unary::<_, wire::Empty>(rpc, request).await.map(drop)
     }
@@ -149,7 +137,6 @@ impl Client {
         let rpc = rpc!("ResetPeer");
         let request = wire::ResetPeerRequest {
             address: one(rpc, address)?,
-            communication: String::new(),
             soft: true,
             direction: self.api.shift(direction.number()),
         };
@@ -161,11 +148,10 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Invalid`] for an empty address; else see [`Error`].
-    pub async fn reset_peer(&self, address: &str, communication: &str) -> Result<(), Error> {
+    pub async fn reset_peer(&self, address: &str) -> Result<(), Error> {
         let rpc = rpc!("ResetPeer");
         let request = wire::ResetPeerRequest {
             address: one(rpc, address)?,
-            communication: communication.to_owned(),
             soft: false,
             direction: self.api.shift(ResetDirection::In.number()),
         };

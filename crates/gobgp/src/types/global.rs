@@ -26,7 +26,6 @@ impl Global {
             router_id: self.router_id.clone(),
             listen_port: self.listen_port,
             listen_addresses: self.listen_addresses.clone(),
-            families: Vec::new(),
             use_multiple_paths: self.use_multiple_paths,
         }
     }

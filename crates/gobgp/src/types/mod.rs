@@ -23,12 +23,12 @@ pub use family::Family;
 pub use global::Global;
 pub use path::{Destination, LookupType, Path, PathFilter, PathId, TableType};
 pub use peer::{
-    AddPaths, AfiSafi, EbgpMultihop, GracefulRestart, Peer, PeerConf, PeerType, PrefixLimit,
-    RemovePrivate, RouteReflector, RouteServer, Timers, Transport, TtlSecurity,
+    AddPaths, AfiSafi, EbgpMultihop, GracefulRestart, Peer, PeerConf, PeerFilter, PeerType,
+    PrefixLimit, RemovePrivate, RouteReflector, RouteServer, Timers, Transport, TtlSecurity,
 };
 pub use peer_state::{
-    AdminState, DisconnectReason, MessageCounts, Messages, PeerEvent, PeerEventKind, PeerState,
-    ResetDirection, SessionState,
+    AdminState, MessageCounts, Messages, PeerEvent, PeerEventKind, PeerState, ResetDirection,
+    SessionState,
 };
 pub use policy::{Policy, PolicyAssignment, PolicyDirection, RouteAction, Statement};
 pub use settings::{AfiSafiSettings, GracefulRestartSettings, PeerSettings};

@@ -1,6 +1,6 @@
 //! Routes of a table.
 
-use super::peer_decode::instant;
+use super::peer_decode::{instant, timestamp};
 use super::{Family, address_text, wire_enum};
 use crate::bgp::{Attributes, Nlri};
 use crate::wire;
@@ -13,14 +13,10 @@ wire_enum! {
     TableType {
         /// The global one.
         Global = 0,
-        /// A route server client's own.
-        Local = 1,
         /// What a neighbor sent.
         AdjIn = 2,
         /// What a neighbor is sent: evaluated now, not what was really sent.
         AdjOut = 3,
-        /// A VRF's.
-        Vrf = 4,
     }
 }
 
@@ -41,7 +37,7 @@ wire_enum! {
 pub struct PathFilter {
     /// Which table.
     pub table: TableType,
-    /// The neighbor of an adjacency table, the VRF of a VRF's.
+    /// The neighbor of an adjacency table.
     pub name: String,
     /// Which family.
     pub family: Family,
@@ -85,7 +81,8 @@ pub struct Path {
     pub attributes: Attributes,
     /// The path identifier of a neighbor that sends several (RFC 7911).
     pub identifier: u32,
-    /// When it was learned.
+    /// When it was learned. Version 4 takes a path that is added without for
+    /// one of 1970.
     pub learned: Option<SystemTime>,
     /// Used for forwarding, and sent to others.
     pub best: bool,
@@ -93,10 +90,8 @@ pub struct Path {
     pub stale: bool,
     /// Rejected by a policy.
     pub filtered: bool,
-    /// Its next hop can't be reached.
+    /// Its next hop can't be reached; only a gobgpd beside a zebra knows.
     pub is_nexthop_invalid: bool,
-    /// Added through the management API.
-    pub is_from_external: bool,
     /// The AS of the neighbor that it came from.
     pub source_asn: u32,
     /// That neighbor's BGP identifier; empty for this router's own paths.
@@ -122,7 +117,6 @@ impl Path {
             stale: false,
             filtered: false,
             is_nexthop_invalid: false,
-            is_from_external: false,
             source_asn: 0,
             source_id: String::new(),
             neighbor_ip: None,
@@ -131,6 +125,7 @@ impl Path {
 
     pub(crate) fn to_wire(&self) -> wire::Path {
         wire::Path {
+            age: self.learned.map(timestamp),
             family: Some(self.family.to_wire()),
             identifier: self.identifier,
             nlri_binary: self.nlri.encode(),
@@ -155,7 +150,6 @@ impl Path {
             stale: path.stale,
             filtered: path.filtered,
             is_nexthop_invalid: path.is_nexthop_invalid,
-            is_from_external: path.is_from_external,
             source_asn: path.source_asn,
             source_id: address_text(path.source_id),
             neighbor_ip: path.neighbor_ip.parse().ok(),

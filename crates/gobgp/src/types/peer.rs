@@ -84,10 +84,6 @@ pub struct PeerConf {
     pub peer_type: PeerType,
     /// What becomes of private AS numbers.
     pub remove_private: RemovePrivate,
-    /// For peers by interface.
-    pub neighbor_interface: String,
-    /// The VRF that it is in.
-    pub vrf: String,
     /// How often our own AS may stand in a received AS_PATH.
     pub allow_own_asn: u32,
     /// Replaces the neighbor's AS in AS_PATH by ours.
@@ -127,8 +123,6 @@ pub struct Timers {
     pub hold_time: u64,
     /// Configured keepalive interval.
     pub keepalive_interval: u64,
-    /// Between advertisements.
-    pub minimum_advertisement_interval: u64,
     /// Idle after a reset.
     pub idle_hold_time_after_reset: u64,
     /// As agreed with the neighbor; 0 while there is no session.
@@ -144,8 +138,6 @@ pub struct Timers {
 pub struct Transport {
     /// As configured; while established, the session's own.
     pub local_address: String,
-    /// As configured.
-    pub local_port: u32,
     /// Waits for the neighbor to connect.
     pub passive_mode: bool,
     /// TCP port of the neighbor.
@@ -188,8 +180,6 @@ pub struct RouteReflector {
 pub struct RouteServer {
     /// The neighbor is a client of ours.
     pub route_server_client: bool,
-    /// Sends the second best where the best is the neighbor's own.
-    pub secondary_route: bool,
 }
 
 /// Graceful restart.
@@ -228,7 +218,7 @@ pub struct AfiSafi {
     pub prefix_limit: Option<PrefixLimit>,
     /// Prefixes received.
     pub received: u64,
-    /// Prefixes that our import policies took.
+    /// Prefixes without a loop; policies are not looked at.
     pub accepted: u64,
     /// Prefixes sent; counted only when asked for.
     pub advertised: u64,
@@ -250,4 +240,14 @@ pub struct PrefixLimit {
     pub max_prefixes: u32,
     /// Percent of it at which gobgpd warns.
     pub shutdown_threshold_pct: u32,
+}
+
+/// Which peers a listing tells of, and how much.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PeerFilter<'a> {
+    /// One peer, spelled as it is listed; gobgpd looks at all of them anyway.
+    pub address: Option<&'a str>,
+    /// Counts the prefixes that are sent to each peer. gobgpd evaluates its
+    /// whole table for that.
+    pub advertised: bool,
 }

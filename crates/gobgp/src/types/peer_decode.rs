@@ -2,18 +2,19 @@
 
 use super::peer::Listed;
 use super::{
-    AddPaths, AdminState, AfiSafi, DisconnectReason, EbgpMultihop, Family, GracefulRestart,
-    MessageCounts, Messages, Peer, PeerConf, PeerState, PeerType, PrefixLimit, RemovePrivate,
-    RouteReflector, RouteServer, SessionState, Timers, Transport, TtlSecurity, address_text,
+    AddPaths, AdminState, AfiSafi, EbgpMultihop, Family, GracefulRestart, MessageCounts, Messages,
+    Peer, PeerConf, PeerState, PeerType, PrefixLimit, RemovePrivate, RouteReflector, RouteServer,
+    SessionState, Timers, Transport, TtlSecurity, address_text,
 };
 use crate::dialect::Api;
 use crate::wire;
 use bytes::Bytes;
+use prost::Message;
 use std::time::{Duration, SystemTime};
 
 impl Peer {
     pub(crate) fn from_wire(listed: Bytes, api: Api) -> Result<Self, prost::DecodeError> {
-        let peer: wire::Peer = prost::Message::decode(listed.clone())?;
+        let peer = wire::Peer::decode(listed.clone())?;
         let multihop = peer.ebgp_multihop.unwrap_or_default();
         let ttl_security = peer.ttl_security.unwrap_or_default();
         let reflector = peer.route_reflector.unwrap_or_default();
@@ -39,7 +40,6 @@ impl Peer {
             },
             route_server: RouteServer {
                 route_server_client: server.route_server_client(),
-                secondary_route: server.secondary_route(),
             },
             graceful_restart: graceful_restart(&peer.graceful_restart.unwrap_or_default()),
             afi_safis: peer.afi_safis.iter().filter_map(afi_safi).collect(),
@@ -61,14 +61,17 @@ fn conf(conf: wire::PeerConf, api: Api) -> PeerConf {
         description: conf.description.unwrap_or_default(),
         peer_group: conf.peer_group.unwrap_or_default(),
         neighbor_address: address_text(conf.neighbor_address),
-        neighbor_interface: conf.neighbor_interface,
-        vrf: conf.vrf,
     }
 }
 
 fn state(state: wire::PeerState, api: Api) -> PeerState {
     let messages = state.messages.unwrap_or_default();
+    let software_version = state
+        .local_cap
+        .into_iter()
+        .find_map(|c| software_version(c, api));
     PeerState {
+        software_version: software_version.unwrap_or_default(),
         neighbor_address: address_text(state.neighbor_address),
         peer_asn: state.peer_asn,
         session: SessionState::from_number(state.session_state),
@@ -79,9 +82,19 @@ fn state(state: wire::PeerState, api: Api) -> PeerState {
             received: message_counts(messages.received),
             sent: message_counts(messages.sent),
         },
-        disconnect_reason: DisconnectReason::from_number(state.disconnect_reason),
-        disconnect_message: state.disconnect_message,
     }
+}
+
+/// The version, if this is the capability that tells it.
+fn software_version(capability: wire::Capability, api: Api) -> Option<String> {
+    let capability = match api {
+        Api::V3 if capability.type_url.ends_with(b".SoftwareVersionCapability") => {
+            wire::SoftwareVersionCapability::decode(capability.value).ok()
+        }
+        Api::V3 => None,
+        Api::V4 => capability.software_version,
+    };
+    Some(capability?.software_version)
 }
 
 fn message_counts(counts: Option<wire::Message>) -> MessageCounts {
@@ -104,7 +117,6 @@ fn timers(timers: wire::Timers) -> Timers {
         connect_retry: config.connect_retry(),
         hold_time: config.hold_time(),
         keepalive_interval: config.keepalive_interval(),
-        minimum_advertisement_interval: config.minimum_advertisement_interval(),
         idle_hold_time_after_reset: config.idle_hold_time_after_reset(),
         negotiated_hold_time: state.negotiated_hold_time,
         uptime: state.uptime.and_then(instant),
@@ -123,9 +135,19 @@ pub(crate) fn instant(timestamp: wire::Timestamp) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::new(seconds, nanos))
 }
 
+/// A point in time, to the second; before 1970 is 1970.
+pub(crate) fn timestamp(instant: SystemTime) -> wire::Timestamp {
+    let since = instant
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    wire::Timestamp {
+        seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        nanos: 0,
+    }
+}
+
 fn transport(transport: wire::Transport) -> Transport {
     Transport {
-        local_port: transport.local_port,
         passive_mode: transport.passive_mode(),
         remote_port: transport.remote_port(),
         tcp_mss: transport.tcp_mss(),

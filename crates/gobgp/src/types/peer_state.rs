@@ -13,16 +13,16 @@ pub struct PeerState {
     pub session: SessionState,
     /// `DisablePeer` and `EnablePeer`.
     pub admin: AdminState,
-    /// gobgpd's count of falls (`flops`); versions before 4 list 0.
+    /// gobgpd's count of falls (`flops`); 3.10 always lists 0.
     pub flaps: u32,
     /// The neighbor's BGP identifier, while it is established.
     pub router_id: String,
+    /// What gobgpd calls itself to this neighbor, e.g. `GoBGP/4.8.0`: no call
+    /// tells a daemon's version, but since 3.11 this is listed of every iBGP
+    /// peer. Empty where it isn't.
+    pub software_version: String,
     /// BGP messages.
     pub messages: Messages,
-    /// Why the session fell: version 4, in events only.
-    pub disconnect_reason: DisconnectReason,
-    /// More on that, in gobgpd's words.
-    pub disconnect_message: String,
 }
 
 /// BGP messages by direction.
@@ -105,40 +105,6 @@ wire_enum! {
         /// A change. Some versions send other numbers for a change too (3.10
         /// sends 0 when an established peer is deleted): go by the state.
         State = 3,
-    }
-}
-
-wire_enum! {
-    /// Why a session fell.
-    DisconnectReason {
-        /// Not told.
-        Unspecified = 0,
-        /// Held down by an operator.
-        AdminDown = 1,
-        /// Nothing was heard for the hold time.
-        HoldTimerExpired = 2,
-        /// We sent a NOTIFICATION.
-        NotificationSent = 3,
-        /// The neighbor sent a NOTIFICATION.
-        NotificationReceived = 4,
-        /// The TCP connection broke when reading.
-        ReadFailed = 5,
-        /// The TCP connection broke when writing.
-        WriteFailed = 6,
-        /// The idle hold timer ran out.
-        IdleTimerExpired = 7,
-        /// The neighbor did not come back within its restart time.
-        RestartTimerExpired = 8,
-        /// The neighbor restarts gracefully.
-        GracefulRestart = 9,
-        /// A message that is not BGP.
-        InvalidMessage = 10,
-        /// A hard reset.
-        HardReset = 11,
-        /// The peer was deleted.
-        Deconfigured = 12,
-        /// The neighbor's AS is not the configured one.
-        BadPeerAs = 13,
     }
 }
 

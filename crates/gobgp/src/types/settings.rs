@@ -37,8 +37,6 @@ pub struct PeerSettings {
     pub hold_time: Option<u64>,
     /// Seconds; 0 is a third of the hold time.
     pub keepalive_interval: Option<u64>,
-    /// Seconds between advertisements; no version that was measured obeys it.
-    pub minimum_advertisement_interval: Option<u64>,
     /// Seconds of idling after a reset; 3.10 does not read it, and takes any
     /// update for 0.
     pub idle_hold_time_after_reset: Option<u64>,
@@ -140,13 +138,11 @@ impl PeerSettings {
             }),
             route_server: self.route_server_client.map(|client| wire::RouteServer {
                 route_server_client: Some(client),
-                secondary_route: None,
             }),
             timers: said(wire::TimersConfig {
                 connect_retry: self.connect_retry,
                 hold_time: self.hold_time,
                 keepalive_interval: self.keepalive_interval,
-                minimum_advertisement_interval: self.minimum_advertisement_interval,
                 idle_hold_time_after_reset: self.idle_hold_time_after_reset,
             })
             .map(|config| wire::Timers {
@@ -155,7 +151,6 @@ impl PeerSettings {
             }),
             transport: said(wire::Transport {
                 local_address: self.local_address.map(|address| address.to_string()),
-                local_port: 0,
                 passive_mode: self.passive_mode,
                 remote_port: self.remote_port.map(u32::from),
                 tcp_mss: self.tcp_mss.map(u32::from),

@@ -2,8 +2,8 @@
 
 use crate::daemon::{Daemon, Release};
 use crate::session::eventually;
-use sdwan_gobgp::types::{Global, PeerSettings};
-use sdwan_gobgp::{Api, Client, Error, PeerFilter, Timeouts};
+use sdwan_gobgp::types::{Global, PeerFilter, PeerSettings};
+use sdwan_gobgp::{Api, Client, Error, Timeouts};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;

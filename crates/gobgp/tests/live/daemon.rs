@@ -2,10 +2,13 @@
 //! configuration file, killed when dropped.
 
 use sdwan_gobgp::{Client, Error, Timeouts};
+use std::ffi::OsStr;
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use tempfile::NamedTempFile;
 
 /// A released version to test against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +52,11 @@ impl Release {
     }
 }
 
+/// Runs it on every version, side by side.
+pub(crate) async fn everywhere(test: impl AsyncFn(Release)) {
+    futures::future::join_all(Release::ALL.map(|release| test(release))).await;
+}
+
 pub(crate) struct Daemon {
     pub(crate) release: Release,
     pub(crate) address: String,
@@ -65,13 +73,24 @@ impl Daemon {
 
     /// The same, with further places for its API.
     pub(crate) async fn start_with(release: Release, hosts: &[String]) -> Self {
+        Self::start_in(release, hosts, None).await
+    }
+
+    /// The same, with a configuration file.
+    pub(crate) async fn configured(release: Release, config: &str) -> Self {
+        let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
+        file.write_all(config.as_bytes()).unwrap();
+        Self::start_in(release, &[], Some(file)).await
+    }
+
+    async fn start_in(release: Release, hosts: &[String], config: Option<NamedTempFile>) -> Self {
         // Another process may take the port in between: then gobgpd ends, and
         // it is tried again with another one.
         for _ in 0..5 {
             let port = free_port();
             let address = format!("127.0.0.1:{port}");
-            let api_hosts = [&[address.clone()], hosts].concat().join(",");
-            let child = spawn(release, &api_hosts);
+            let api_hosts = [std::slice::from_ref(&address), hosts].concat().join(",");
+            let child = spawn(release, &api_hosts, config.as_ref());
             let mut daemon = Self {
                 release,
                 address,
@@ -80,6 +99,11 @@ impl Daemon {
                 child,
             };
             if daemon.answers().await {
+                // It has read its configuration when BGP runs.
+                let client = daemon.client().await;
+                while config.is_some() && client.get_bgp().await.unwrap().asn == 0 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
                 return daemon;
             }
         }
@@ -88,7 +112,7 @@ impl Daemon {
 
     /// Starts it again in the same place after [`Self::kill`].
     pub(crate) async fn restart(&mut self) {
-        self.child = spawn(self.release, &self.api_hosts);
+        self.child = spawn(self.release, &self.api_hosts, None);
         assert!(
             self.answers().await,
             "gobgpd {} does not come back",
@@ -154,8 +178,10 @@ impl Drop for Daemon {
     }
 }
 
-fn spawn(release: Release, api_hosts: &str) -> Child {
+fn spawn(release: Release, api_hosts: &str, config: Option<&NamedTempFile>) -> Child {
+    let config = config.map(|file| [OsStr::new("-f"), file.path().as_os_str()]);
     Command::new(release.gobgpd())
+        .args(config.into_iter().flatten())
         .args([
             "--pprof-disable",
             "--log-level",

@@ -3,11 +3,11 @@
 
 use crate::daemon::{Daemon, Release};
 use crate::peers::started;
+use sdwan_gobgp::Error;
 use sdwan_gobgp::types::{
-    Conditions, DefinedSet, DefinedType, MatchSet, PeerSettings, Policy, PolicyAssignment,
-    PolicyDirection, ResetDirection, RouteAction, Statement,
+    Conditions, DefinedSet, DefinedType, MatchSet, PeerFilter, PeerSettings, Policy,
+    PolicyAssignment, PolicyDirection, ResetDirection, RouteAction, Statement,
 };
-use sdwan_gobgp::{Error, PeerFilter};
 use std::net::IpAddr;
 
 fn address() -> IpAddr {
@@ -59,8 +59,8 @@ async fn peers() {
         for outcome in [
             client.delete_peer("192.0.2.7").await,
             client.enable_peer("192.0.2.7").await,
-            client.disable_peer("192.0.2.7", "").await,
-            client.reset_peer("192.0.2.7", "").await,
+            client.disable_peer("192.0.2.7").await,
+            client.reset_peer("192.0.2.7").await,
             client
                 .soft_reset_peer("192.0.2.7", ResetDirection::Both)
                 .await,

@@ -3,9 +3,9 @@
 use crate::daemon::{Daemon, Release};
 use sdwan_gobgp::types::{
     AddPaths, AdminState, AfiSafi, AfiSafiSettings, Family, Global, GracefulRestart,
-    GracefulRestartSettings, Peer, PeerSettings, PeerType, PrefixLimit, RemovePrivate,
+    GracefulRestartSettings, Peer, PeerFilter, PeerSettings, PeerType, PrefixLimit, RemovePrivate,
 };
-use sdwan_gobgp::{Client, Error, PeerFilter};
+use sdwan_gobgp::{Client, Error};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -434,7 +434,7 @@ async fn peers_are_held_down_let_up_and_deleted() {
             .add_peer(neighbor(), &PeerSettings::new(65002))
             .await
             .unwrap();
-        client.disable_peer(NEIGHBOR, "maintenance").await.unwrap();
+        client.disable_peer(NEIGHBOR).await.unwrap();
         let peer = only(&client).await;
         assert_eq!(peer.state.admin, AdminState::Down);
         // Another matter than what is configured.
@@ -457,9 +457,9 @@ async fn a_call_that_would_hit_every_peer_is_not_sent() {
             .unwrap();
         let direction = sdwan_gobgp::types::ResetDirection::Both;
         for outcome in [
-            client.disable_peer("", "").await,
+            client.disable_peer("").await,
             client.enable_peer("").await,
-            client.reset_peer("", "").await,
+            client.reset_peer("").await,
             client.soft_reset_peer("", direction).await,
             client.delete_peer("").await,
             client.add_peer(neighbor(), &PeerSettings::default()).await,
@@ -517,6 +517,71 @@ async fn one_peer_can_be_asked_for() {
             assert_eq!(peers.len(), 1);
             assert_eq!(peers[0].conf.neighbor_address, address);
         }
+    }
+}
+
+#[tokio::test]
+async fn families_by_their_numbers() {
+    for release in Release::ALL {
+        let (daemon, client) = started(release).await;
+        let families = [
+            Family::IPV4_UNICAST,
+            Family::IPV6_UNICAST,
+            Family::IPV4_VPN,
+            Family::IPV6_VPN,
+            Family::L2VPN_EVPN,
+            Family::IPV4_FLOWSPEC,
+            Family::IPV6_FLOWSPEC,
+        ];
+        let settings = PeerSettings {
+            afi_safis: Some(families.map(AfiSafiSettings::from).to_vec()),
+            ..PeerSettings::new(65002)
+        };
+        client.add_peer(neighbor(), &settings).await.unwrap();
+        let listed = only(&client).await.afi_safis;
+        assert!(listed.iter().all(|afi_safi| afi_safi.enabled));
+        assert_eq!(
+            listed.iter().map(|a| a.family).collect::<Vec<_>>(),
+            families
+        );
+        // By name, the way that people see it.
+        let text = daemon.gobgp(&["neighbor", NEIGHBOR]);
+        for name in [
+            "ipv4-unicast",
+            "ipv6-unicast",
+            "l3vpn-ipv4-unicast",
+            "l3vpn-ipv6-unicast",
+            "l2vpn-evpn",
+            "ipv4-flowspec",
+            "ipv6-flowspec",
+        ] {
+            assert!(text.contains(name), "{}: {name} in {text}", release.name());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_ibgp_peer_tells_the_daemons_version() {
+    for release in Release::ALL {
+        let (_daemon, client) = started(release).await;
+        client
+            .add_peer(neighbor(), &PeerSettings::new(65001))
+            .await
+            .unwrap();
+        let version = only(&client).await.state.software_version;
+        let expected = match release {
+            Release::V3_10 => "",
+            Release::V3_36 => "GoBGP/3.36.",
+            Release::V4_8 => "GoBGP/4.8.",
+        };
+        assert!(version.starts_with(expected), "{version}");
+        assert_eq!(version.is_empty(), expected.is_empty());
+        client.delete_peer(NEIGHBOR).await.unwrap();
+        client
+            .add_peer(neighbor(), &PeerSettings::new(65002))
+            .await
+            .unwrap();
+        assert_eq!(only(&client).await.state.software_version, "");
     }
 }
 

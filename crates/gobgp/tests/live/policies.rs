@@ -11,6 +11,7 @@ use sdwan_gobgp::types::{
     Validation,
 };
 use serde_json::{Value, json};
+use std::slice;
 
 const NAME: &str = "s";
 
@@ -435,7 +436,7 @@ async fn every_action_makes_a_round_trip() {
         client.add_policy(&policy(written.clone())).await.unwrap();
         let mut listed = listed(&client).await;
         for statement in &mut listed {
-            for change in &mut statement.actions.large_community {
+            if let Some(change) = &mut statement.actions.large_community {
                 for text in &mut change.communities {
                     *text = text.replace("^^", "^").replace("$$", "$");
                 }
@@ -593,7 +594,7 @@ async fn everything_at_once() {
         };
         let written = policy([statement("st", conditions, actions)]);
         client
-            .set_policies(&[neighbors.clone()], &[written.clone()])
+            .set_policies(slice::from_ref(&neighbors), slice::from_ref(&written))
             .await
             .unwrap();
         assert_eq!(client.list_policies().await.unwrap(), [written]);

@@ -3,8 +3,8 @@
 use crate::daemon::{Daemon, Release, free_port};
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use sdwan_gobgp::types::{Global, Peer, PeerEvent, PeerSettings, SessionState};
-use sdwan_gobgp::{Client, Error, PeerFilter};
+use sdwan_gobgp::types::{Global, Peer, PeerEvent, PeerFilter, PeerSettings, SessionState};
+use sdwan_gobgp::{Client, Error};
 use std::time::Duration;
 
 pub(crate) type Events = BoxStream<'static, Result<PeerEvent, Error>>;
@@ -13,7 +13,8 @@ pub(crate) type Events = BoxStream<'static, Result<PeerEvent, Error>>;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Pair {
-    _daemons: [Daemon; 2],
+    /// The listener's, then the caller's.
+    pub(crate) daemons: [Daemon; 2],
     /// AS 65001, 127.0.0.1, waits for the other.
     pub(crate) listener: Client,
     /// AS 65002, 127.0.0.2.
@@ -71,7 +72,7 @@ impl Pair {
             .await
             .unwrap();
         let mut pair = Self {
-            _daemons: [a, b],
+            daemons: [a, b],
             listener,
             caller,
             events,
@@ -92,6 +93,14 @@ impl Pair {
             }
         };
         tokio::time::timeout(PATIENCE, found).await.unwrap()
+    }
+
+    pub(crate) fn stop_listener(&mut self) {
+        self.daemons[0].kill();
+    }
+
+    pub(crate) fn kill_caller(&mut self) {
+        self.daemons[1].kill();
     }
 
     /// The caller as the listener lists it.

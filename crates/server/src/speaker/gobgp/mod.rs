@@ -19,8 +19,8 @@ use error::{of_call, of_dial};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryFutureExt};
-use sdwan_gobgp::types::{DefinedType, Peer, PolicyAssignment, PolicyDirection};
-use sdwan_gobgp::{Client, PeerFilter, Timeouts};
+use sdwan_gobgp::types::{DefinedType, Peer, PeerFilter, PolicyAssignment, PolicyDirection};
+use sdwan_gobgp::{Client, Timeouts};
 use sdwan_model::observed::Observed;
 use sdwan_model::plan::Op;
 use std::collections::HashMap;
@@ -185,14 +185,14 @@ impl Gobgp {
             }
             Op::DeletePeer(address) => client.delete_peer(&self.spelled(*address)).await,
             Op::EnablePeer(address) => client.enable_peer(&self.spelled(*address)).await,
-            Op::DisablePeer(address) => client.disable_peer(&self.spelled(*address), "").await,
+            Op::DisablePeer(address) => client.disable_peer(&self.spelled(*address)).await,
             Op::SoftReset(address, direction) => {
                 let direction = write::reset_direction(*direction);
                 client
                     .soft_reset_peer(&self.spelled(*address), direction)
                     .await
             }
-            Op::HardReset(address) => client.reset_peer(&self.spelled(*address), "").await,
+            Op::HardReset(address) => client.reset_peer(&self.spelled(*address)).await,
             Op::SetPolicies {
                 neighbor_sets,
                 policies,

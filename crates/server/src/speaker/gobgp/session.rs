@@ -3,9 +3,7 @@
 use super::error::of_call;
 use super::observe::session_state;
 use crate::speaker::{Counters, Error, SessionEvent};
-use sdwan_gobgp::types::{
-    AdminState, AfiSafi, DisconnectReason, Peer, PeerEvent, PeerEventKind, PeerState, SessionState,
-};
+use sdwan_gobgp::types::{AdminState, AfiSafi, Peer, PeerEvent, PeerEventKind, SessionState};
 use std::time::SystemTime;
 
 /// Events that came together. Of a burst that ends in an error, what came
@@ -30,35 +28,17 @@ fn session_event(event: &PeerEvent) -> Option<SessionEvent> {
         neighbor: peer.address()?,
         state: session_state(peer.state.session),
         admin_down: peer.state.admin != AdminState::Up,
-        reason: reason(&peer.state),
+        reason: reason(peer.state.admin),
     })
 }
 
-/// Why the session is not up. Only version 4 tells, and only in events.
-fn reason(state: &PeerState) -> String {
-    if state.session == SessionState::Established {
-        return String::new();
+/// Why the session is not up, as far as gobgpd tells: no version fills in the
+/// reason of a fall that version 4's API has fields for.
+fn reason(state: AdminState) -> String {
+    match state {
+        AdminState::PrefixLimit => "it sent more prefixes than its limit".to_owned(),
+        AdminState::Up | AdminState::Down | AdminState::Other(_) => String::new(),
     }
-    if !state.disconnect_message.is_empty() {
-        return state.disconnect_message.clone();
-    }
-    let reason = match state.disconnect_reason {
-        DisconnectReason::Unspecified | DisconnectReason::Other(_) => "",
-        DisconnectReason::AdminDown => "admin-down",
-        DisconnectReason::HoldTimerExpired => "hold-timer-expired",
-        DisconnectReason::NotificationSent => "notification-sent",
-        DisconnectReason::NotificationReceived => "notification-received",
-        DisconnectReason::ReadFailed => "read-failed",
-        DisconnectReason::WriteFailed => "write-failed",
-        DisconnectReason::IdleTimerExpired => "idle-hold-timer-expired",
-        DisconnectReason::RestartTimerExpired => "restart-timer-expired",
-        DisconnectReason::GracefulRestart => "graceful-restart",
-        DisconnectReason::InvalidMessage => "invalid-msg",
-        DisconnectReason::HardReset => "hard-reset",
-        DisconnectReason::Deconfigured => "deconfigured",
-        DisconnectReason::BadPeerAs => "bad-peer-as",
-    };
-    reason.to_owned()
 }
 
 /// A peer's live numbers; `None` for a peer without an address.
