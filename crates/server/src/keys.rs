@@ -42,7 +42,12 @@ pub enum Key<'a> {
     /// A unique value and who holds it.
     Unique,
     /// A row's reference to another.
-    Reference,
+    Reference {
+        /// The row that is referred to: plural and id.
+        to: (&'a str, &'a str),
+        /// The row that refers.
+        by: (&'a str, &'a str),
+    },
     /// The store's own matters, or nothing that this server knows.
     Other,
 }
@@ -70,12 +75,17 @@ impl<'a> Key<'a> {
             })
         } else if key.starts_with(UNIQUE) {
             Self::Unique
-        } else if key.starts_with(REFERENCE) {
-            Self::Reference
         } else {
-            Self::Other
+            parse_reference(key).unwrap_or(Self::Other)
         }
     }
+}
+
+fn parse_reference(key: &str) -> Option<Key<'_>> {
+    let mut parts = key.strip_prefix(REFERENCE)?.split('/');
+    let mut row = || Some((parts.next()?, parts.next()?));
+    let (to, by) = (row()?, row()?);
+    Some(Key::Reference { to, by })
 }
 
 fn owned_key(rest: &str) -> Option<(&str, OwnedKey)> {
@@ -160,13 +170,6 @@ pub fn references_by(plural: &str, id: &str, by_plural: &str) -> String {
     format!("{REFERENCE}{plural}/{id}/{by_plural}/")
 }
 
-/// The plural and the id of the row that a reference comes from.
-pub fn referrer(key: &str) -> Option<(&str, &str)> {
-    let (rest, id) = key.rsplit_once('/')?;
-    let (_, plural) = rest.rsplit_once('/')?;
-    Some((plural, id))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,15 +196,17 @@ mod tests {
                 Key::Hold(Scope::Router("1".into())),
             ),
             (unique("nets", "cidr", "10.0.0.0/8"), Key::Unique),
-            (reference("routers", "1", "neighbors", "2"), Key::Reference),
+            (
+                reference("routers", "1", "neighbors", "2"),
+                Key::Reference {
+                    to: ("routers", "1"),
+                    by: ("neighbors", "2"),
+                },
+            ),
             (FORMAT.to_owned(), Key::Other),
             ("/owned/1/unheard-of/x".to_owned(), Key::Other),
         ] {
             assert_eq!(Key::parse(&key), parsed, "{key}");
         }
-        assert_eq!(
-            referrer(&reference("routers", "1", "neighbors", "2")),
-            Some(("neighbors", "2"))
-        );
     }
 }

@@ -57,7 +57,9 @@ impl Catalog {
         if new {
             let when = vec![Condition::Absent(keys::FORMAT.to_owned())];
             let then = vec![Op::put(keys::FORMAT, FORMAT.to_string())];
-            catalog.commit(when, then, &mut Vec::new()).await?;
+            if let Some(revision) = catalog.commit(when, then, &mut Vec::new()).await? {
+                catalog.wait_for(revision).await;
+            }
         }
         if !sound {
             catalog.say(|now| Index::of(now).repairs(now)).await?;

@@ -4,6 +4,7 @@ use super::txn::{self, Prepared, Setting};
 use super::{Catalog, Change, DeleteOptions, Error, Mode, Shown, WriteOptions};
 use crate::mirror::State;
 use sdwan_model::resource::ResourceRef;
+use sdwan_model::validate::Violation;
 use sdwan_store::{Batch, Commit, Condition, Entry, Op, Outcome, Revision};
 use serde_json::Value;
 use std::sync::Arc;
@@ -109,17 +110,16 @@ impl Catalog {
             cascade: options.cascade,
             if_match: options.if_match,
         }];
-        let (prepared, base) = match self.run(&changes, options.force, options.dry_run).await {
-            Err(Error::Store(sdwan_store::Error::TooLarge { .. })) if options.cascade => {
-                return self.delete_large(resource, options.force).await;
+        match self.run(&changes, options.force, options.dry_run).await {
+            Ok(_) if options.dry_run => Ok(()),
+            Ok(_) if options.force => self.forget(&resource).await,
+            Ok(_) => Ok(()),
+            Err(Error::Store(sdwan_store::Error::TooLarge { .. })) if options.dry_run => Ok(()),
+            Err(Error::Store(sdwan_store::Error::TooLarge { .. })) => {
+                self.delete_large(resource, options.force).await
             }
-            other => other?,
-        };
-        drop((prepared, base));
-        if options.force && !options.dry_run {
-            self.forget(&resource).await?;
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     /// Several changes in one commit. Rules are judged at the end, so unique
@@ -134,14 +134,16 @@ impl Catalog {
         changes: Vec<Change>,
         dry_run: bool,
     ) -> Result<Vec<Option<Shown>>, Error> {
-        let (prepared, state) = self.run(&changes, false, dry_run).await?;
+        let run = self.run(&changes, false, dry_run).await;
+        let (prepared, state) = run.map_err(too_large)?;
         let show = |(row, _): &(ResourceRef, bool)| state.show(&row.kind, &row.id);
         Ok(prepared.rows.iter().map(show).collect())
     }
 
     /// One change that leaves a row.
     async fn one(&self, change: Change, dry_run: bool) -> Result<(Shown, bool), Error> {
-        let (prepared, state) = self.run(&[change], false, dry_run).await?;
+        let run = self.run(&[change], false, dry_run).await;
+        let (prepared, state) = run.map_err(too_large)?;
         let (row, created) = prepared.rows.into_iter().next().unwrap_or_else(|| {
             unreachable!("a transaction that the rules allow answers each of its changes")
         });
@@ -248,6 +250,20 @@ impl Catalog {
         // never reach the mirror.
         let _ = tokio::time::timeout(CATCH_UP, self.mirror.wait_for(revision)).await;
         Ok(())
+    }
+}
+
+/// More than one commit takes is the request's fault, not the store's.
+fn too_large(error: Error) -> Error {
+    match error {
+        Error::Store(sdwan_store::Error::TooLarge { what, limit }) => {
+            let message = format!(
+                "this would change {what} at once, with all rows that repeat the changed \
+                 values; {limit} are the limit"
+            );
+            Error::Invalid(vec![Violation::new("", message)])
+        }
+        other => other,
     }
 }
 

@@ -105,8 +105,9 @@ impl State {
                 let id = std::str::from_utf8(&entry.value).map_err(|_| "not an id")?;
                 self.unique.insert(entry.key.as_str().into(), id.into());
             }
-            Key::Reference => {
+            Key::Reference { to, by } => {
                 self.references.insert(entry.key.as_str().into());
+                self.belong(to, by, true);
             }
             Key::Other => {}
         }
@@ -151,8 +152,9 @@ impl State {
             Key::Unique => {
                 self.unique.remove(key);
             }
-            Key::Reference => {
+            Key::Reference { to, by } => {
                 self.references.remove(key);
+                self.belong(to, by, false);
             }
             Key::Other => {}
         }
@@ -206,6 +208,24 @@ impl State {
         } else {
             touched.row(&kind.id, id);
         }
+    }
+
+    /// Notes on a row which router it belongs to, so that nobody has to look
+    /// the name up for every status.
+    fn belong(&mut self, to: (&str, &str), by: (&str, &str), belongs: bool) {
+        let (Ok(target), Ok(kind)) = (self.by_plural(to.0), self.by_plural(by.0)) else {
+            return;
+        };
+        if target.id != ROUTER || !kind.builtin {
+            return;
+        }
+        self.edit(&kind.id, by.1, |record| {
+            if belongs {
+                record.router = Some(to.1.into());
+            } else if record.router.as_deref() == Some(to.1) {
+                record.router = None;
+            }
+        });
     }
 
     /// Sets what stands under `/deleting`, and the index by router.
@@ -324,9 +344,10 @@ impl Touched {
                 let Some(record) = state.record(kind, id) else {
                     continue;
                 };
-                let declared = record.declared.as_ref();
-                dirty.extend(declared.and_then(|d| state.router_of(&d.row)));
-                dirty.extend(record.leaving.as_ref().and_then(|l| l.router.clone()));
+                match kind.as_str() {
+                    ROUTER => dirty.extend(record.row().map(|row| row.id.clone())),
+                    _ => dirty.extend(record.router().map(str::to_owned)),
+                }
             }
         }
         dirty

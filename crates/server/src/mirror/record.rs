@@ -21,6 +21,8 @@ pub(crate) struct Record {
     pub(crate) state: Option<Arc<State>>,
     /// Under `/monitoring`.
     pub(crate) monitoring: Option<Arc<Monitoring>>,
+    /// The router that the row refers to, by `/index/reference`.
+    pub(crate) router: Option<Arc<str>>,
 }
 
 impl Record {
@@ -36,6 +38,14 @@ impl Record {
     /// The row, if it is declared and stays so.
     pub(crate) fn live(&self) -> Option<&Declared> {
         self.declared.as_ref().filter(|_| self.leaving.is_none())
+    }
+
+    /// The router whose daemon the row is about.
+    pub(crate) fn router(&self) -> Option<&str> {
+        match &self.leaving {
+            Some(leaving) => leaving.router.as_deref(),
+            None => self.router.as_deref(),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

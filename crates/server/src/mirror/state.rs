@@ -4,7 +4,7 @@
 
 use super::record::{Declared, Record};
 use crate::catalog::{Hold, Scope, Shown};
-use crate::keys;
+use crate::keys::{self, Key};
 use imbl::{OrdMap, OrdSet};
 use sdwan_model::plan::{OwnedKey, OwnedRecord};
 use sdwan_model::resource::{ResourceRef, Row};
@@ -33,6 +33,9 @@ pub(crate) struct Context {
 /// The rows of one kind by id.
 pub(crate) type Table = OrdMap<Arc<str>, Arc<Record>>;
 
+/// `/index/unique` keys and the holders' ids.
+pub(crate) type Unique = OrdMap<Arc<str>, Arc<str>>;
+
 /// Everything at one revision.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
@@ -40,8 +43,7 @@ pub(crate) struct State {
     pub(crate) revision: Revision,
     /// By kind.
     pub(super) tables: OrdMap<Arc<str>, Table>,
-    /// `/index/unique` keys and the holder's id.
-    pub(super) unique: OrdMap<Arc<str>, Arc<str>>,
+    pub(super) unique: Unique,
     /// `/index/reference` keys.
     pub(super) references: OrdSet<Arc<str>>,
     /// Rows under `/deleting` as router, kind, id.
@@ -122,10 +124,12 @@ impl State {
         self.references
             .range(Arc::clone(&prefix)..)
             .take_while(move |key| key.starts_with(&*prefix))
-            .filter_map(|key| {
-                let (plural, id) = keys::referrer(key)?;
-                let kind = self.context.schemas.by_plural(plural)?;
-                Some((kind.id.as_str(), id))
+            .filter_map(|key| match Key::parse(key) {
+                Key::Reference { by, .. } => {
+                    let kind = self.context.schemas.by_plural(by.0)?;
+                    Some((kind.id.as_str(), by.1))
+                }
+                _ => None,
             })
     }
 
@@ -239,7 +243,7 @@ impl State {
     }
 
     /// The whole index: unique values with their holders, and references.
-    pub(crate) fn index(&self) -> (&OrdMap<Arc<str>, Arc<str>>, &OrdSet<Arc<str>>) {
+    pub(crate) fn index(&self) -> (&Unique, &OrdSet<Arc<str>>) {
         (&self.unique, &self.references)
     }
 
@@ -283,11 +287,11 @@ impl State {
 
     fn fold(&self, record: &Record, row: &Row) -> Option<Folded> {
         let managed = self.kind(&row.kind).is_some_and(|kind| kind.builtin);
-        let router = match &record.leaving {
-            Some(leaving) => leaving.router.clone(),
-            None => self.router_of(row),
+        let router = match row.kind.as_str() {
+            ROUTER => Some(row.id.as_str()),
+            _ => record.router(),
         };
-        let reachability = router.and_then(|router| self.reachability(&router));
+        let reachability = router.and_then(|router| self.reachability(router));
         status::fold(&Facts {
             version: row.version,
             deleting: record.leaving.is_some(),

@@ -1,6 +1,7 @@
 use super::*;
 use sdwan_model::plan::{OwnedKey, OwnedKind, OwnedRecord, OwnedWrite};
 use sdwan_server::catalog::DeleteOptions;
+use sdwan_store::faults::Fault;
 
 fn peer(name: &str) -> OwnedKey {
     OwnedKey {
@@ -230,4 +231,44 @@ async fn a_cascade_too_large_for_one_commit_goes_in_several() {
     assert_eq!(view.inputs.neighbors.len(), 1);
     let left = site.dump().await;
     assert!(!left.iter().any(|line| line.contains(id)), "{left:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cascade_that_was_cut_off_is_finished_by_the_next_server() {
+    const NEIGHBORS: u32 = 1100;
+    let site = Site::new().await;
+    let router = site.router(1).await;
+    for n in 0..NEIGHBORS {
+        site.create("neighbor", neighbor(1, n)).await.unwrap();
+    }
+    let id = router.row.id.as_str();
+    // The mark and a first part get through, then the store is gone.
+    site.store
+        .next_commits([None, None, Some(Fault::Unavailable)]);
+    let cut_off = site.catalog.delete("router", id, cascade(false)).await;
+    assert!(matches!(cut_off, Err(Error::Store(_))));
+    assert_eq!(site.status(&router), Some(Status::PendingDelete));
+    let view = site.catalog.router_view(id).unwrap();
+    assert!(view.inputs.router.is_none() && view.inputs.neighbors.is_empty());
+    let adopted = site.create("neighbor", neighbor(1, NEIGHBORS)).await;
+    assert!(matches!(adopted, Err(Error::Invalid(_))), "{adopted:?}");
+    let patch = json!({"local_as": 7});
+    let merge = sdwan_server::catalog::Mode::Merge;
+    let changed = site.catalog.update("router", id, patch, merge, None, false);
+    assert!(matches!(changed.await, Err(Error::Conflict(_))));
+    assert!(matches!(
+        site.create("router", super::router(1)).await,
+        Err(Error::Conflict(_))
+    ));
+
+    let next = site.again("second").await;
+    let mut revision = next.revision();
+    let all = NEIGHBORS as usize + 1;
+    while next.router_view(id).unwrap().deleting.len() < all {
+        revision.0 += 1;
+        next.wait_for(revision).await;
+    }
+    let left = site.dump().await;
+    let live = |line: &&String| line.starts_with("/config") || line.starts_with("/index");
+    assert_eq!(left.iter().find(live), None);
 }

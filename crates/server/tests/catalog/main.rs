@@ -6,6 +6,7 @@ mod deletes;
 mod mirror;
 mod races;
 mod secret;
+mod soup;
 mod startup;
 mod workers;
 mod writes;

@@ -1,9 +1,10 @@
 use super::*;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use sdwan_server::catalog::{Changes, DeleteOptions, What};
 use sdwan_store::{Commit, Op, Revision, Store as _};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The events of one revision in short: `put neighbor ID` or `deleted ...`.
+/// The events of one revision in short: the kind, and its status or `gone`.
 fn short(changes: &Changes) -> Vec<String> {
     let events = changes.events.iter();
     events
@@ -80,48 +81,41 @@ async fn a_broken_watch_goes_on_unnoticed() {
 
 #[tokio::test(start_paused = true)]
 async fn after_compaction_the_differences_are_told() {
-    let site = Site::new().await;
+    let memory: Arc<dyn sdwan_store::Store> = Arc::new(Memory::new());
+    let site = Site::on(Arc::new(Faulty::new(Arc::clone(&memory)))).await;
     let one = site.router(1).await;
     let two = site.router(2).await;
     let row = site.create("neighbor", neighbor(2, 1)).await.unwrap();
+    site.reach(&two.row.id, true).await;
     let mut dirty = site.catalog.dirty();
     dirty.next().await;
     let mut changes = site.catalog.changes(site.catalog.revision());
 
     // Another server writes while this one is cut off, and history is lost.
-    let memory = Arc::clone(&site.store);
-    let other = site.again("second").await;
-    memory.set_down(true);
-    memory.set_down(false);
+    let theirs = Arc::new(Faulty::new(Arc::clone(&memory)));
+    let other = open(&theirs, Schemas::builtin(), options("second"));
+    let other = other.await.unwrap();
+    site.store.set_down(true);
     let options = DeleteOptions::default();
-    other
-        .delete("neighbor", &row.row.id, options.clone())
-        .await
-        .unwrap();
+    let delete = other.delete("neighbor", &row.row.id, options.clone());
+    delete.await.unwrap();
     other.delete("router", &one.row.id, options).await.unwrap();
-    let three = other
-        .create("router", router(3), WriteOptions::default())
-        .await
-        .unwrap();
-    site.store.compact(three.revision).await.unwrap();
+    let three = other.create("router", router(3), WriteOptions::default());
+    let three = three.await.unwrap();
+    memory.compact(three.revision).await.unwrap();
+    site.store.set_down(false);
 
     let news = changes.next().await.unwrap().unwrap();
-    assert_eq!(
-        short(&news),
-        [
-            "neighbor PENDING_DELETE",
-            "router PENDING_DELETE",
-            "router PENDING_CREATE"
-        ],
-        "{:?}",
-        news.events
-            .iter()
-            .map(|e| e.resource.to_string())
-            .collect::<Vec<_>>()
-    );
+    assert_eq!(news.revision, three.revision, "all at once");
+    let told: BTreeSet<String> = short(&news).into_iter().collect();
+    let expected = [
+        "neighbor PENDING_DELETE",
+        "router PENDING_CREATE",
+        "router PENDING_DELETE",
+    ];
+    assert_eq!(told, expected.map(str::to_owned).into());
     let all = [&one, &two, &three].map(|row| row.row.id.clone());
     assert_eq!(dirty.next().await, all.into());
-    assert_eq!(site.dump().await.len(), site.dump().await.len());
     assert_eq!(rows(&site.catalog), rows(&other));
 }
 
@@ -162,4 +156,40 @@ pub(super) fn rows(catalog: &Catalog) -> Vec<String> {
         .flat_map(|kind| catalog.list(&kind.id))
         .map(|shown| format!("{:?}", shown.row))
         .collect()
+}
+
+/// Every row as readers see it.
+pub(super) fn shown(catalog: &Catalog) -> BTreeMap<String, String> {
+    let kinds = catalog.schemas().iter();
+    let rows = kinds.flat_map(|kind| catalog.list(&kind.id));
+    rows.map(|row| (row.row.reference().to_string(), text(&row)))
+        .collect()
+}
+
+fn text(shown: &Shown) -> String {
+    format!("{:?} {:?} {:?}", shown.row, shown.status, shown.monitoring)
+}
+
+/// What somebody knows who only follows the changes.
+#[derive(Default)]
+pub(super) struct Seen(BTreeMap<String, String>);
+
+impl Seen {
+    pub(super) async fn follow(&mut self, catalog: &Catalog, after: Revision) {
+        let mut changes = catalog.changes(after);
+        // The stream waits for more once it has told everything.
+        while let Some(news) = changes.next().now_or_never().flatten() {
+            for event in &news.unwrap().events {
+                let name = event.resource.to_string();
+                match &event.what {
+                    What::Put(shown) => self.0.insert(name, text(shown)),
+                    What::Deleted => self.0.remove(&name),
+                };
+            }
+        }
+    }
+
+    pub(super) fn rows(&self) -> BTreeMap<String, String> {
+        self.0.clone()
+    }
 }

@@ -123,7 +123,10 @@ async fn without_its_key_a_row_is_held_back_with_the_reason() {
         let [(source, reason)] = view.sealed.as_slice() else {
             panic!("{:?}", view.sealed);
         };
-        assert_eq!((&source.resource, source.version), (&row.row.reference(), 1));
+        assert_eq!(
+            (&source.resource, source.version),
+            (&row.row.reference(), 1)
+        );
         assert!(reason.contains("key"), "{reason}");
         // What has nothing to do with it goes on, the secret stays as it is.
         let patch = json!({"description": "x"});
