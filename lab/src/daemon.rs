@@ -104,12 +104,12 @@ impl Daemon {
 
     fn wait_until(&mut self, what: &str, mut ready: impl FnMut() -> Result<bool>) -> Result<()> {
         let name = self.name.clone();
-        wait::until(&format!("{name}: {what}"), START, || {
+        wait::quietly(&format!("{name}: {what}"), START, || {
             self.check()?;
             Ok(if ready()? {
                 Seen::Yes(())
             } else {
-                Seen::NotYet("nothing yet".to_owned())
+                Seen::NotYet(format!("starting {name}"))
             })
         })
     }

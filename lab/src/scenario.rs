@@ -138,7 +138,7 @@ impl Lab {
     /// # Errors
     /// With the table that it has, when it never does.
     pub fn wait_for_rib(&mut self, node: &str, expected: &[Route]) -> Result<String> {
-        self.wait_for_routes(&format!("{node}'s table"), expected, |wan| {
+        self.wait_for_routes(node, expected, |wan| {
             let printed = wan.gobgp(node, &["global", "rib"])?;
             Ok((gobgp::rib(&printed), printed))
         })
@@ -149,7 +149,7 @@ impl Lab {
     /// # Errors
     /// With the table that it has, when it never does.
     pub fn wait_for_frr(&mut self, node: &str, expected: &[Route]) -> Result<String> {
-        self.wait_for_routes(&format!("{node}'s table"), expected, |wan| {
+        self.wait_for_routes(node, expected, |wan| {
             let printed = wan.vtysh(node, "show ip bgp")?;
             Ok((gobgp::show_ip_bgp(&printed), printed))
         })
@@ -157,11 +157,15 @@ impl Lab {
 
     fn wait_for_routes(
         &mut self,
-        what: &str,
+        node: &str,
         expected: &[Route],
         look: impl Fn(&Wan) -> Result<(Vec<Route>, String)>,
     ) -> Result<String> {
-        let what = format!("{what} to be {}", gobgp::listed(expected));
+        let hops: Vec<_> = expected
+            .iter()
+            .map(|route| route.next_hop.as_str())
+            .collect();
+        let what = format!("the next hops in {node}'s table to be {}", hops.join(", "));
         wait::until(&what, LIMIT, || {
             self.check()?;
             let (routes, printed) = look(&self.wan)?;

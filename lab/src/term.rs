@@ -92,14 +92,23 @@ pub fn note(text: &str) {
     line(&styled(Style::Faint, text));
 }
 
-/// What is being waited for, since when and what is there so far: one line that replaces itself.
-pub fn progress(what: &str, waited: Duration, seen: &str) {
+/// What is being waited for.
+pub fn waiting(what: &str) {
+    line(&format!(
+        "{} {}",
+        styled(Style::Busy, "…"),
+        styled(Style::Faint, &format!("waiting for {what}"))
+    ));
+}
+
+/// How long it has been waited, and what is there so far: one line that replaces itself.
+pub fn progress(waited: Duration, seen: &str) {
     if !on_terminal() {
         return;
     }
     let spinner = ["⠋", "⠙", "⠸", "⠴", "⠦", "⠇"];
     let turn = usize::try_from(waited.as_millis() / 100).unwrap_or(0) % spinner.len();
-    let text = format!("{what}, {} s ({seen})", waited.as_secs());
+    let text = format!("{} s: {seen}", waited.as_secs());
     let text: String = text.chars().take(WIDTH).collect();
     let mark = styled(Style::Busy, spinner[turn]);
     let _ = write!(std::io::stdout(), "\r\x1b[2K{mark} {text}");

@@ -17,16 +17,31 @@ pub enum Seen<T> {
     NotYet(String),
 }
 
-/// Looks again and again until something is there; on a terminal, tells meanwhile what it sees.
+/// Looks again and again until something is there. Tells what it waits for, unless that is there
+/// at the first look; on a terminal also what it sees meanwhile.
 ///
 /// # Errors
 /// After `limit`, with what it last saw; or at once, with a look's own error.
-pub fn until<T>(
+pub fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Result<Seen<T>>) -> Result<T> {
+    look_again(what, limit, look, || term::waiting(what))
+}
+
+/// The same for what is hardly worth a word, such as a daemon's start.
+///
+/// # Errors
+/// As [`until`].
+pub fn quietly<T>(what: &str, limit: Duration, look: impl FnMut() -> Result<Seen<T>>) -> Result<T> {
+    look_again(what, limit, look, || {})
+}
+
+fn look_again<T>(
     what: &str,
     limit: Duration,
     mut look: impl FnMut() -> Result<Seen<T>>,
+    tell: impl FnOnce(),
 ) -> Result<T> {
     let start = Instant::now();
+    let mut tell = Some(tell);
     loop {
         let seen = match look()? {
             Seen::Yes(value) => {
@@ -35,6 +50,9 @@ pub fn until<T>(
             }
             Seen::NotYet(seen) => seen,
         };
+        if let Some(tell) = tell.take() {
+            tell();
+        }
         let waited = start.elapsed();
         if waited > limit {
             term::progress_over();
@@ -43,7 +61,7 @@ pub fn until<T>(
                 limit.as_secs()
             );
         }
-        term::progress(what, waited, &seen);
+        term::progress(waited, &seen);
         std::thread::sleep(PAUSE);
     }
 }

@@ -62,6 +62,11 @@ fn processes(proof: &str) -> Vec<String> {
     found
 }
 
+/// A proof's name; other runs of these tests may be under way.
+fn unique(name: &str) -> String {
+    format!("{name}-{}", std::process::id())
+}
+
 /// Starts one of the bodies below in a lab.
 fn start(body: &str, proof: &str) -> Child {
     let mut command = Command::new(LAB);
@@ -126,7 +131,8 @@ fn a_lab_that_stays() {
 #[test]
 fn a_panic_leaves_nothing_but_the_logs() {
     let before = machine();
-    let output = start("a_lab_that_panics", "panic")
+    let proof = unique("panic");
+    let output = start("a_lab_that_panics", &proof)
         .wait_with_output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -136,7 +142,7 @@ fn a_panic_leaves_nothing_but_the_logs() {
         "{said}"
     );
     // Without waiting: the lab's end is the end of all.
-    assert_eq!(processes("panic"), Vec::<String>::new());
+    assert_eq!(processes(&proof), Vec::<String>::new());
     assert_eq!(machine(), before);
     let kept = said
         .split("logs are kept in ")
@@ -151,7 +157,7 @@ fn a_panic_leaves_nothing_but_the_logs() {
 #[test]
 fn a_signal_takes_everything_down() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-        let proof = signal.as_str();
+        let proof = &unique(signal.as_str());
         let before = machine();
         let lab = start("a_lab_that_stays", proof);
         wait_for(proof, "three gobgpds", |found| gobgpds(found) == 3);
@@ -166,12 +172,13 @@ fn a_signal_takes_everything_down() {
 #[test]
 fn even_sigkill_leaves_nothing() {
     let before = machine();
-    let mut lab = start("a_lab_that_stays", "sigkill");
-    wait_for("sigkill", "three gobgpds", |found| gobgpds(found) == 3);
+    let proof = &unique("sigkill");
+    let mut lab = start("a_lab_that_stays", proof);
+    wait_for(proof, "three gobgpds", |found| gobgpds(found) == 3);
     lab.kill().unwrap();
     lab.wait().unwrap();
     wait_for(
-        "sigkill",
+        proof,
         "the kernel to have taken it down",
         <[String]>::is_empty,
     );

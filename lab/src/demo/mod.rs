@@ -21,8 +21,12 @@ use crate::wan::{VIRTUAL_ADDRESS, Wan};
 /// # Errors
 /// With the first thing that doesn't hold.
 pub fn walk(release: Release) -> Result<Lab> {
-    // Before anything else, so that a build that is missing is known at once.
-    let _ = (tools::built("sdwan")?, tools::built("gohan")?);
+    // Before anything else, so that what is missing is known at once.
+    let _ = (
+        tools::built("sdwan")?,
+        tools::built("gohan")?,
+        release.folder()?,
+    );
     let mut walk = Walk {
         started: Instant::now(),
         since: Instant::now(),
@@ -140,6 +144,8 @@ impl Walk {
 
     fn halt(&mut self, lab: &mut Lab) -> Result<()> {
         self.section("SRX-1 halts");
+        self.rib(lab, &scenario::routes_after_policies())?;
+        self.holds("before: the next hop is 172.16.0.1");
         self.list(
             lab,
             "neighbor",
