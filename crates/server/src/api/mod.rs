@@ -29,9 +29,6 @@ mod select;
 mod serve;
 mod watch;
 
-#[cfg(test)]
-mod tests;
-
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::live::Live;

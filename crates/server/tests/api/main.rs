@@ -1,0 +1,13 @@
+//! The HTTP surface, on a store in memory: through the service itself where
+//! that is enough, over a socket where connections matter.
+
+mod about;
+mod bad_input;
+mod guard;
+mod harness;
+mod lists;
+mod own_kinds;
+mod routers;
+mod rows;
+mod socket;
+mod watch;
