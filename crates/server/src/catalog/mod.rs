@@ -3,7 +3,7 @@
 //!
 //! Reads come from the mirror (the whole store in memory, kept by one watch);
 //! a writer waits until the mirror has its own write. A write is worked out
-//! on one state of the mirror by pure functions ([`txn`]), through a view
+//! on one state of the mirror by pure functions (`txn.rs`), through a view
 //! that records what it read; the commit makes that its conditions, so two
 //! servers can't both be right. Nothing is locked while the store commits:
 //! writers that don't touch the same rows share its fsync.

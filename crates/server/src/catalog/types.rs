@@ -39,7 +39,7 @@ pub enum Error {
     #[error("too many writers at once: try again")]
     Contended,
     /// The store holds what this server can't work with; only from
-    /// [`Catalog::open`].
+    /// [`Catalog::open`](super::Catalog::open).
     #[error("{0}")]
     Open(String),
     /// A secret can't be sealed (503).

@@ -138,3 +138,20 @@ async fn without_its_key_a_row_is_held_back_with_the_reason() {
         );
     }
 }
+
+#[tokio::test]
+async fn without_a_key_a_secret_is_not_taken() {
+    let store = Arc::new(Faulty::new(Arc::new(Memory::new())));
+    let keyless = Options {
+        secrets: SecretBox::missing("no key file"),
+        ..options("first")
+    };
+    let catalog = open(&store, Schemas::builtin(), keyless).await.unwrap();
+    let plain = WriteOptions::default;
+    catalog.create("router", router(1), plain()).await.unwrap();
+    let error = catalog.create("neighbor", with_secret(), plain()).await;
+    let error = error.unwrap_err();
+    assert!(matches!(error, Error::Secret(_)), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains(SECRET));
+    assert!(catalog.list("neighbor").is_empty());
+}
