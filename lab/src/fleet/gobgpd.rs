@@ -1,5 +1,6 @@
 //! One gobgpd of a fleet, and bare calls to it.
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -31,8 +32,24 @@ pub struct Gobgpd {
 }
 
 impl Gobgpd {
-    pub(super) fn start(fleet: &Fleet, node: &'static str, release: Release) -> Result<Self> {
-        let daemon = Daemon::gobgpd(fleet.machine(node)?, release)?;
+    pub(super) fn start(
+        fleet: &Fleet,
+        node: &'static str,
+        release: Release,
+        configuration: Option<&str>,
+    ) -> Result<Self> {
+        let machine = fleet.machine(node)?;
+        let daemon = match configuration {
+            None => Daemon::gobgpd(machine, release)?,
+            Some(text) => {
+                fs::write(machine.folder().join("gobgpd.toml"), text)?;
+                let mut command = machine.command("gobgpd", Some(release))?;
+                command.args(["--pprof-disable", "--log-plain", "-f", "gobgpd.toml"]);
+                let mut daemon = Daemon::start(machine, "gobgpd", command)?;
+                daemon.wait_for_port(machine, GOBGPD_PORT)?;
+                daemon
+            }
+        };
         let address = format!("{}:{GOBGPD_PORT}", fleet.management(node)?);
         let client = fleet.run(connect(&address))?;
         Ok(Self {
@@ -52,13 +69,13 @@ impl Gobgpd {
         self.daemon.take().map_or(Ok(()), Daemon::kill)
     }
 
-    /// Kills it and starts it again, empty.
+    /// Kills it and starts it again, empty and with no configuration.
     ///
     /// # Errors
     /// When it doesn't start.
     pub fn restart(&mut self) -> Result<()> {
         self.kill()?;
-        *self = Self::start(&self.fleet.clone(), self.node, self.release)?;
+        *self = Self::start(&self.fleet.clone(), self.node, self.release, None)?;
         Ok(())
     }
 

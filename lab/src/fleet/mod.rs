@@ -10,10 +10,12 @@
 //! that share nothing with the server's way; [`Server`] is the real program. A test tells from the
 //! far side whether something is true: which routes a neighbor holds, how often its session fell.
 
+mod gate;
 mod gobgpd;
 mod server;
 mod speaker;
 
+pub use gate::Gate;
 pub use gobgpd::Gobgpd;
 pub use server::{Row, Server};
 pub use speaker::{HalfSpeaker, Silence};
@@ -85,7 +87,20 @@ impl Fleet {
     /// # Errors
     /// When there is no such node, or it doesn't start.
     pub fn gobgpd(&self, node: &'static str, release: Release) -> Result<Gobgpd> {
-        Gobgpd::start(self, node, release)
+        Gobgpd::start(self, node, release, None)
+    }
+
+    /// Starts a gobgpd with a configuration file, in TOML.
+    ///
+    /// # Errors
+    /// When there is no such node, or it doesn't start.
+    pub fn configured(
+        &self,
+        node: &'static str,
+        release: Release,
+        configuration: &str,
+    ) -> Result<Gobgpd> {
+        Gobgpd::start(self, node, release, Some(configuration))
     }
 
     /// A router that nobody manages, with BGP running: the far side of sessions. Of the release

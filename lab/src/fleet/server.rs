@@ -94,8 +94,8 @@ impl Server {
         let mut process = Daemon::start_here(&self.folder, "sdwan-server", command)?;
         wait::until("the server to be ready", LIMIT, || {
             process.check()?;
-            let url = self.url("/readyz");
-            let answer = self.fleet.run(self.http.get(url).send());
+            let request = self.http.get(self.url("/readyz"));
+            let answer = self.fleet.run(async { request.send().await });
             Ok(match answer {
                 Ok(answer) if answer.status().is_success() => Seen::Yes(()),
                 Ok(answer) => Seen::NotYet(answer.status().to_string()),

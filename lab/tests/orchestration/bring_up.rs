@@ -1,19 +1,19 @@
 //! From nothing to UP, in whatever order things come.
 
-use anyhow::{Result, ensure};
+use anyhow::ensure;
 use sdwan_lab::fleet::{Fleet, Server};
 use serde_json::json;
 
-use super::ground::{BOTH, FAR, far_of_r, on};
+use super::ground::{A, BOTH, PREFIX, far, on};
 
 #[test]
 fn a_neighbor_that_is_declared_before_its_gobgpd_runs_waits_and_comes_up() {
     on(BOTH, |release| {
         let fleet = Fleet::lay(&["R", "A"])?;
-        let far = far_of_r(&fleet, "A")?;
+        let a = far(&fleet, "A", A)?;
         let server = Server::start(&fleet)?;
         let router = server.router("R")?;
-        let neighbor = server.neighbor("R", "A", FAR, &json!({}))?;
+        let neighbor = server.neighbor("R", "A", A, &json!({}))?;
         let policy = server.export("R", "p", "A", "med 77")?;
         for row in [&router, &neighbor, &policy] {
             let shown = server.until_shown(row, "PENDING_CREATE, with the reason", |shown| {
@@ -26,13 +26,13 @@ fn a_neighbor_that_is_declared_before_its_gobgpd_runs_waits_and_comes_up() {
         server.until(&neighbor, "UP")?;
         server.until(&router, "ACTIVE")?;
         server.until(&policy, "ACTIVE")?;
-        r.announce("203.0.113.0/24")?;
-        far.until_route("203.0.113.0/24", "with the policy's MED", |route| {
+        r.announce(PREFIX)?;
+        a.until_route(PREFIX, "with the policy's MED", |route| {
             route.med == Some(77)
         })?;
         // UP stays: it was there before its state was acknowledged, or after.
         ensure!(server.until(&neighbor, "UP")?["flaps"] == 0);
-        ensure!(far.falls(r.wan()?)? == 0);
+        ensure!(a.falls(r.wan()?)? == 0);
         server.until_in_step(&router)
     });
 }
@@ -41,12 +41,11 @@ fn a_neighbor_that_is_declared_before_its_gobgpd_runs_waits_and_comes_up() {
 fn a_router_that_is_dead_or_hangs_delays_no_other() {
     on(BOTH, |release| {
         let fleet = Fleet::lay(&["R", "A", "Hung"])?;
-        let far = far_of_r(&fleet, "A")?;
+        let a = far(&fleet, "A", A)?;
         let r = fleet.gobgpd("R", release)?;
         let hung = fleet.gobgpd("Hung", release)?;
         hung.freeze()?;
         let server = Server::start(&fleet)?;
-        let nowhere = json!({"router_id": "10.0.0.99"});
         let dead = server.create(
             "routers",
             &json!({
@@ -54,12 +53,11 @@ fn a_router_that_is_dead_or_hangs_delays_no_other() {
                 "router_id": "10.0.0.99",
             }),
         )?;
-        let _ = nowhere;
         let hanging = server.router("Hung")?;
         server.router("R")?;
-        let neighbor = server.neighbor("R", "A", FAR, &json!({}))?;
+        let neighbor = server.neighbor("R", "A", A, &json!({}))?;
         server.until(&neighbor, "UP")?;
-        far.until_established(r.wan()?)?;
+        a.until_established(r.wan()?)?;
         for row in [&dead, &hanging] {
             let shown = server.show(row)?.unwrap_or_default();
             ensure!(shown["status"] == "PENDING_CREATE", "{shown}");
@@ -72,10 +70,4 @@ fn a_router_that_is_dead_or_hangs_delays_no_other() {
         ensure!(hung.asn()? == 65001);
         Ok(())
     });
-}
-
-/// What GoBGP's CLI can read back of R, to compare.
-#[allow(dead_code)]
-fn nothing() -> Result<()> {
-    Ok(())
 }

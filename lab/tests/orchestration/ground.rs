@@ -15,8 +15,15 @@ pub const ALL: &[Release] = &[Release::V3_10, Release::V3_36, Release::V4_8];
 /// The AS of the routers under test.
 pub const AS: u32 = 65001;
 
-/// The AS of neighbors of another one.
-pub const FAR: u32 = 65002;
+/// The AS of A, B and C, where they are not of the router's own: routes of one are news to another.
+pub const A: u32 = 65002;
+/// See [`A`].
+pub const B: u32 = 65003;
+/// See [`A`].
+pub const C: u32 = 65004;
+
+/// A prefix that a far side or the router announces.
+pub const PREFIX: &str = "203.0.113.0/24";
 
 /// What no log may ever hold.
 pub const PASSWORD: &str = "correct-horse-battery";
@@ -39,9 +46,19 @@ fn no_secret_is_logged() -> Result<()> {
     Ok(())
 }
 
-/// A far side, of [`FAR`], that expects a session with R.
-pub fn far_of_r(fleet: &Fleet, node: &'static str) -> Result<Gobgpd> {
-    let far = fleet.far(node, FAR)?;
-    far.add_peer(fleet.wan("R")?, &PeerSettings::new(AS))?;
+/// A far side that expects a session with R.
+pub fn far(fleet: &Fleet, node: &'static str, asn: u32) -> Result<Gobgpd> {
+    far_with(fleet, node, asn, &PeerSettings::new(AS))
+}
+
+/// The same with settings of its own for R.
+pub fn far_with(
+    fleet: &Fleet,
+    node: &'static str,
+    asn: u32,
+    settings: &PeerSettings,
+) -> Result<Gobgpd> {
+    let far = fleet.far(node, asn)?;
+    far.add_peer(fleet.wan("R")?, settings)?;
     Ok(far)
 }

@@ -4,5 +4,12 @@
 //! Each test runs on the oldest and the newest gobgpd, side by side, in worlds of their own.
 
 mod bring_up;
+mod by_hand;
+mod crash;
+mod deletes;
 mod ground;
+mod hold;
+mod policies;
 mod restart;
+mod sessions;
+mod updates;
