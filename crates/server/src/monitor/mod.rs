@@ -20,7 +20,7 @@ pub(crate) use link::{Link, Standing};
 pub(crate) use sessions::{Roster, Sessions};
 
 use crate::catalog::Catalog;
-use crate::reconcile::{Settings, Signal};
+use crate::reconcile::{Settings, Signal, called};
 use crate::speaker::{Dial, Error, SessionEvent, Speaker};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -82,6 +82,10 @@ pub(crate) struct Monitor {
 }
 
 impl Monitor {
+    fn name(&self) -> String {
+        called(&self.catalog, &self.router)
+    }
+
     /// Until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
         tokio::select! {
@@ -106,7 +110,7 @@ impl Monitor {
                     misses = 0;
                     self.link.stand(Standing::Connecting);
                     self.board.update(Sessions::disconnected);
-                    tracing::info!(router = %self.router, address = %self.address, %error,
+                    tracing::info!(router = self.name(), address = %self.address, %error,
                         "connection lost, connecting again");
                 }
                 error = self.pulse(&*speaker) => {
@@ -158,7 +162,7 @@ impl Monitor {
 
     /// Says that the router does not answer; its sessions can't be known.
     fn give_up(&self, error: &Error) {
-        tracing::warn!(router = %self.router, address = %self.address, %error,
+        tracing::warn!(router = self.name(), address = %self.address, %error,
             "router is unreachable");
         self.link.stand(Standing::Down(error.clone()));
         self.board
@@ -190,7 +194,7 @@ impl Monitor {
                 .fold(false, |fell, event| sessions.apply(event) | fell)
         });
         if listed {
-            tracing::info!(router = %self.router, address = %self.address, "watching sessions");
+            tracing::info!(router = self.name(), address = %self.address, "watching sessions");
         }
         if fell {
             self.wake.mark(AFTER_A_FALL);
@@ -266,7 +270,7 @@ impl Monitor {
                 Err(error) => {
                     let error = error.to_string();
                     if trouble.as_ref() != Some(&error) {
-                        tracing::warn!(router = %self.router, %error,
+                        tracing::warn!(router = self.name(), %error,
                             "what the monitor sees can't be stored, trying again");
                     }
                     trouble = Some(error);

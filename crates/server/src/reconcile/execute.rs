@@ -27,7 +27,6 @@ pub(super) enum Fate {
 /// `brake` that gives a reason, lets calls in flight end and sends no more.
 pub(super) async fn execute(
     speaker: &dyn Speaker,
-    router: &str,
     steps: &[Step],
     brake: &(dyn Fn() -> Option<String> + Sync),
 ) -> Vec<Fate> {
@@ -53,7 +52,7 @@ pub(super) async fn execute(
                 }
                 match run.obstacle(step) {
                     Some(obstacle) => run.note(index, step, Fate::Held(obstacle)),
-                    None => flying.push(async move { (index, send(speaker, router, step).await) }),
+                    None => flying.push(async move { (index, send(speaker, step).await) }),
                 }
             }
             match flying.next().await {
@@ -68,10 +67,9 @@ pub(super) async fn execute(
         .collect()
 }
 
-/// One call, logged with why it is made. Errors are logged by the pass, once.
-async fn send(speaker: &dyn Speaker, router: &str, step: &Step) -> Fate {
+/// One call, logged with why it is made; the pass's span says to which router. Errors are logged by the pass, once.
+async fn send(speaker: &dyn Speaker, step: &Step) -> Fate {
     tracing::info!(
-        router,
         call = step.op.call(),
         object = step.op.object(),
         disturbance = %step.disturbance,

@@ -23,6 +23,15 @@ mod supervisor;
 mod verdict;
 mod worker;
 
+use crate::catalog::Catalog;
+
 pub use settings::Settings;
 pub(crate) use signal::Signal;
 pub use supervisor::Supervisor;
+
+/// What people call a router, for the log; a rename is no reason to lag.
+pub(crate) fn called(catalog: &Catalog, router: &str) -> String {
+    let shown = catalog.get("router", router);
+    let name = shown.and_then(|shown| shown.row.text("host_name").map(str::to_owned));
+    name.unwrap_or_else(|| router.to_owned())
+}

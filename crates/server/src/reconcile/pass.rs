@@ -1,10 +1,10 @@
 //! One pass over one router: read everything, decide, write what differs,
 //! tell what became of it.
 
-use super::Signal;
 use super::decide::{Decision, address, decide};
 use super::execute::{Fate, execute};
 use super::verdict::{Silence, of_hold, of_plan, of_silence};
+use super::{Signal, called};
 use crate::catalog::{Catalog, Report, RouterView, Scope};
 use crate::monitor::{Board, Link, Roster, Standing};
 use crate::speaker::{Error, Speaker};
@@ -42,6 +42,10 @@ pub(super) enum Ended {
 }
 
 impl Ground {
+    pub(super) fn name(&self) -> String {
+        called(&self.catalog, &self.router)
+    }
+
     /// One pass. Dropping it is safe at any point; letting it end is kinder.
     pub(super) async fn pass(&self, stop: &CancellationToken) -> Ended {
         let started = Instant::now();
@@ -103,7 +107,7 @@ impl Ground {
     ) -> Result<Vec<Fate>, Ended> {
         let plan = &decision.plan;
         for note in &plan.notes {
-            tracing::debug!(router = %self.router, note, "noticed");
+            tracing::debug!(note, "noticed");
         }
         if stop.is_cancelled() {
             return Err(Ended::Rest);
@@ -127,7 +131,7 @@ impl Ground {
             true => Some("the server is stopping".to_owned()),
             false => self.hold(),
         };
-        let fates = execute(speaker, name(view), &plan.steps, &brake).await;
+        let fates = execute(speaker, &plan.steps, &brake).await;
         for fate in &fates {
             if let Fate::Failed(error) = fate {
                 self.doubt(error);
@@ -169,7 +173,6 @@ fn announce(view: &RouterView, report: &Report) {
         let known = |state: &State| state.state == FAILED && state.error == *reason;
         if !view.states.get(row).is_some_and(known) {
             tracing::warn!(
-                router = name(view),
                 kind = row.kind,
                 id = row.id,
                 version,
@@ -215,15 +218,6 @@ pub(super) fn minor(view: &RouterView) -> Option<u16> {
         .nth(1)?
         .parse()
         .ok()
-}
-
-/// What people call the router.
-fn name(view: &RouterView) -> &str {
-    view.inputs
-        .router
-        .as_ref()
-        .and_then(|row| row.text("host_name"))
-        .unwrap_or(&view.router)
 }
 
 fn roster(view: &RouterView) -> Roster {

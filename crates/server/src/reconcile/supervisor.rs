@@ -1,10 +1,10 @@
 //! Who looks after which router: starts and stops a worker and a monitor for
 //! each, and passes the catalog's marks on.
 
-use super::Settings;
 use super::pass::Ground;
 use super::signal::Signal;
 use super::worker::Worker;
+use super::{Settings, called};
 use crate::catalog::Catalog;
 use crate::metrics;
 use crate::monitor::{Board, Link, Monitor};
@@ -140,8 +140,12 @@ impl Supervisor {
             }
             match next {
                 Next::Move if !router.stop.is_cancelled() => {
-                    tracing::warn!(router = %router.id, from = here, to = *address.borrow(),
-                        "the router's address has changed: what is configured at the old one stays");
+                    tracing::warn!(
+                        router = called(&self.catalog, &router.id),
+                        from = here,
+                        to = *address.borrow(),
+                        "the router's address has changed: what is configured at the old one stays"
+                    );
                 }
                 Next::Again if !router.stop.is_cancelled() => {
                     tokio::time::sleep(self.settings.jittered(self.settings.probe)).await;

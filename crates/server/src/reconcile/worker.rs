@@ -41,7 +41,7 @@ impl Worker {
                 () = stop.cancelled() => return,
                 () = self.ground.wake.due() => {}
             }
-            let span = tracing::info_span!("pass", router = %self.ground.router);
+            let span = tracing::info_span!("pass", router = self.ground.name());
             let ended = self.ground.pass(&stop).instrument(span).await;
             let Some(wait) = self.next(ended) else {
                 return;
@@ -84,10 +84,10 @@ impl Worker {
         if trouble == self.trouble {
             return;
         }
-        let router = &self.ground.router;
+        let router = self.ground.name();
         match &trouble {
-            Some(error) => tracing::warn!(%router, %error, "the pass will be tried again"),
-            None => tracing::info!(%router, "passes succeed again"),
+            Some(error) => tracing::warn!(router, %error, "the pass will be tried again"),
+            None => tracing::info!(router, "passes succeed again"),
         }
         self.trouble = trouble;
     }

@@ -61,7 +61,7 @@ impl Speaker for Script {
 
 impl Script {
     async fn run(&self, steps: &[Step]) -> Vec<String> {
-        let fates = execute(self, "GoBGP-1", steps, &|| None).await;
+        let fates = execute(self, steps, &|| None).await;
         fates.iter().map(word).collect()
     }
 
@@ -271,7 +271,7 @@ async fn a_brake_stops_at_the_next_step() {
     let script = Script::default();
     let brake = || (script.sent().len() >= 2).then(|| "on hold".to_owned());
     let steps = [start(), delete(1), policy(), assign()];
-    let fates = execute(&script, "GoBGP-1", &steps, &brake).await;
+    let fates = execute(&script, &steps, &brake).await;
     let words: Vec<String> = fates.iter().map(word).collect();
     assert_eq!(words, ["done", "done", "held: on hold", "held: on hold"]);
 }
