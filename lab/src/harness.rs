@@ -127,7 +127,9 @@ fn run_again_with(lab: &str, test: &str, environment: &[(&str, &str)]) -> Result
         return Ok(());
     }
     let status = output.status;
-    Err(format!("{test}, in a world of its own: {status}\n{out}{err}"))
+    Err(format!(
+        "{test}, in a world of its own: {status}\n{out}{err}"
+    ))
 }
 
 /// `crate::module::test::{{closure}}` belongs to the test `module::test`.
