@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::cache::Cache;
-use crate::run::{build, cargo};
+use crate::run::cargo;
 use crate::say;
 use crate::setup::{self, Want};
 
@@ -25,29 +25,15 @@ pub(crate) fn test(cache: &Cache) -> Result<ExitCode> {
         setup::run(cache, &Want::everything())
     });
     quick(&mut parts);
-    parts.part("build: the binaries that the tests run", |cache| {
-        build(cache, "dev")
-    });
+    // One selection of packages for both, since another one would unify other features and build
+    // the dependencies again. It builds the binaries too that the tests run.
     parts.cargo(
-        "tests: every crate's",
-        &[
-            "test",
-            "--locked",
-            "--workspace",
-            "--exclude",
-            "sdwan-lab",
-            "--no-fail-fast",
-        ],
+        "build: every crate, binary and test",
+        &["test", "--locked", "--workspace", "--no-run"],
     );
     parts.cargo(
-        "lab: real daemons in network namespaces",
-        &[
-            "test",
-            "--locked",
-            "--package",
-            "sdwan-lab",
-            "--no-fail-fast",
-        ],
+        "tests: every crate's, and the lab's on real daemons in network namespaces",
+        &["test", "--locked", "--workspace", "--no-fail-fast"],
     );
     Ok(parts.conclude())
 }
