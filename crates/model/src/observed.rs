@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-/// The management API's version; no RPC tells more (GoBGP 3.0 to 4.8).
+/// The management API's version; no RPC tells more of its own (GoBGP 3.0 to 4.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Api {
     /// `apipb.GobgpApi`, GoBGP 3.
@@ -22,8 +22,9 @@ pub enum Api {
 pub struct Version {
     /// As detected.
     pub api: Api,
-    /// The minor version where it was declared; without it the worst
-    /// behaviour of the major version is assumed.
+    /// The minor version where the daemon tells it (since 3.11, of any iBGP
+    /// peer) or the operator declared it; without it the worst behaviour of
+    /// the major version is assumed.
     pub minor: Option<u16>,
 }
 

@@ -15,11 +15,15 @@ use std::time::{Duration, SystemTime};
 impl Peer {
     pub(crate) fn from_wire(listed: Bytes, api: Api) -> Result<Self, prost::DecodeError> {
         let peer = wire::Peer::decode(listed.clone())?;
+        Ok(Self::from_message(peer, Listed(listed), api))
+    }
+
+    fn from_message(peer: wire::Peer, listed: Listed, api: Api) -> Self {
         let multihop = peer.ebgp_multihop.unwrap_or_default();
         let ttl_security = peer.ttl_security.unwrap_or_default();
         let reflector = peer.route_reflector.unwrap_or_default();
         let server = peer.route_server.unwrap_or_default();
-        Ok(Self {
+        Self {
             conf: conf(peer.conf.unwrap_or_default(), api),
             state: state(peer.state.unwrap_or_default(), api),
             timers: timers(peer.timers.unwrap_or_default()),
@@ -43,8 +47,15 @@ impl Peer {
             },
             graceful_restart: graceful_restart(&peer.graceful_restart.unwrap_or_default()),
             afi_safis: peer.afi_safis.iter().filter_map(afi_safi).collect(),
-            listed: Listed(listed),
-        })
+            listed,
+        }
+    }
+}
+
+impl Default for Peer {
+    /// A peer of which nothing is listed, as a start for tests.
+    fn default() -> Self {
+        Self::from_message(wire::Peer::default(), Listed::default(), Api::V3)
     }
 }
 

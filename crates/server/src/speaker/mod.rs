@@ -83,7 +83,7 @@ pub struct Route {
     pub prefix: String,
     /// `None` where the path has none.
     pub next_hop: Option<IpAddr>,
-    /// E.g. `65000 {65001 65002}`.
+    /// E.g. `65000 {65001,65002}`.
     pub as_path: String,
     /// Seconds.
     pub age: u64,

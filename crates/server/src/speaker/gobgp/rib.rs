@@ -123,3 +123,107 @@ fn attributes(attributes: &Attributes) -> Vec<String> {
 fn list<T: Display>(items: &[T], text: impl Fn(Vec<String>) -> String) -> Option<String> {
     (!items.is_empty()).then(|| text(items.iter().map(ToString::to_string).collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sdwan_gobgp::bgp::{
+        Aggregator, AsPath, Community, ExtCommunity, LargeCommunity, Segment, UnknownAttribute,
+    };
+    use std::time::Duration;
+
+    fn destination(prefix: &str) -> Destination {
+        let path = Path::new(prefix.parse().unwrap(), Attributes::default());
+        Destination {
+            prefix: prefix.to_owned(),
+            paths: vec![path],
+        }
+    }
+
+    #[test]
+    fn prefixes_stand_in_the_order_of_their_numbers() {
+        let listed = ["10.0.0.0/8", "9.0.0.0/8", "10.0.0.0/16"].map(destination);
+        let routes = routes(listed.to_vec(), SystemTime::UNIX_EPOCH);
+        let prefixes: Vec<_> = routes.iter().map(|route| route.prefix.as_str()).collect();
+        assert_eq!(prefixes, ["9.0.0.0/8", "10.0.0.0/8", "10.0.0.0/16"]);
+        assert_eq!((routes[0].age, routes[0].next_hop), (0, None));
+    }
+
+    #[test]
+    fn a_path_in_gobgps_words() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(100);
+        let attributes = Attributes {
+            origin: Some(Origin::Incomplete),
+            as_path: Some(AsPath(vec![
+                Segment::Sequence(vec![65000]),
+                Segment::Set(vec![65001, 65002]),
+            ])),
+            next_hop: Some([192, 0, 2, 9].into()),
+            med: Some(0),
+            local_pref: Some(100),
+            atomic_aggregate: true,
+            aggregator: Some(Aggregator {
+                asn: 65003,
+                address: [192, 0, 2, 3].into(),
+            }),
+            communities: vec![Community(65000 << 16 | 1), Community(0xffff_ff01)],
+            originator_id: Some([192, 0, 2, 4].into()),
+            cluster_list: vec![[192, 0, 2, 5].into(), [192, 0, 2, 6].into()],
+            ext_communities: vec![ExtCommunity([0, 2, 0xfd, 0xe8, 0, 0, 0, 100]); 2],
+            large_communities: vec![LargeCommunity {
+                global_admin: 65000,
+                local_data1: 1,
+                local_data2: 2,
+            }],
+            unknown: vec![UnknownAttribute {
+                flags: 0xc0,
+                type_code: 99,
+                value: "x".into(),
+            }],
+        };
+        let mut destination = destination("10.0.0.0/24");
+        destination.paths[0] = Path {
+            learned: Some(now - Duration::from_secs(43)),
+            best: true,
+            is_nexthop_invalid: true,
+            ..Path::new("10.0.0.0/24".parse().unwrap(), attributes)
+        };
+        let routes = routes(vec![destination], now);
+        let expected = Route {
+            prefix: "10.0.0.0/24".to_owned(),
+            next_hop: Some([192, 0, 2, 9].into()),
+            as_path: "65000 {65001,65002}".to_owned(),
+            age: 43,
+            best: true,
+            valid: false,
+            stale: false,
+            attributes: [
+                "{Origin: ?}",
+                "{Med: 0}",
+                "{LocalPref: 100}",
+                "{AtomicAggregate}",
+                "{Aggregate: {AS: 65003, Address: 192.0.2.3}}",
+                "{Communities: 65000:1, no-export}",
+                "{Originator: 192.0.2.4}",
+                "{ClusterList: [192.0.2.5 192.0.2.6]}",
+                "{Extcomms: [65000:100], [65000:100]}",
+                "{LargeCommunity: [ 65000:1:2]}",
+                "{Type: 99}",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+        };
+        assert_eq!(routes, [expected]);
+    }
+
+    #[test]
+    fn what_to_ask_for() {
+        assert_eq!(filters(None).unwrap().len(), 2);
+        let lookup = |text| filters(Some(text)).unwrap().remove(0).prefixes.remove(0).1;
+        assert_eq!(lookup("10.0.0.0/8"), LookupType::Longer);
+        assert_eq!(lookup("2001:db8::1"), LookupType::Exact);
+        for wrong in ["", "10.0.0.0/33", "10.0.0", "x"] {
+            assert!(filters(Some(wrong)).is_err(), "{wrong}");
+        }
+    }
+}

@@ -58,3 +58,88 @@ pub(super) fn counters(peer: &Peer, now: SystemTime) -> Option<Counters> {
         advertised: sum(|afi_safi| afi_safi.advertised),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sdwan_gobgp::types::Family;
+    use std::time::Duration;
+
+    fn peer(session: SessionState) -> Peer {
+        let mut peer = Peer::default();
+        peer.state.neighbor_address = "192.0.2.7".to_owned();
+        peer.state.session = session;
+        peer
+    }
+
+    fn event(kind: PeerEventKind, peer: Option<Peer>) -> Result<PeerEvent, sdwan_gobgp::Error> {
+        Ok(PeerEvent { kind, peer })
+    }
+
+    #[test]
+    fn a_burst_is_folded_in_its_order() {
+        let mut limited = peer(SessionState::Idle);
+        limited.state.admin = AdminState::PrefixLimit;
+        let folded = fold(vec![
+            event(PeerEventKind::Init, Some(peer(SessionState::Established))),
+            event(PeerEventKind::EndOfInit, None),
+            event(PeerEventKind::Other(0), Some(limited)),
+            event(PeerEventKind::State, Some(Peer::default())),
+        ]);
+        let neighbor = "192.0.2.7".parse().unwrap();
+        let up = SessionEvent::State {
+            neighbor,
+            state: sdwan_model::observed::SessionState::Established,
+            admin_down: false,
+            reason: String::new(),
+        };
+        let down = SessionEvent::State {
+            neighbor,
+            state: sdwan_model::observed::SessionState::Idle,
+            admin_down: true,
+            reason: "it sent more prefixes than its limit".to_owned(),
+        };
+        assert_eq!(folded.unwrap(), [up, SessionEvent::Listed, down]);
+    }
+
+    #[test]
+    fn a_burst_that_breaks_off_is_an_error() {
+        let gone = sdwan_gobgp::Error::Unreachable {
+            address: "192.0.2.1:50051".to_owned(),
+            reason: "reset".to_owned(),
+        };
+        let folded = fold(vec![event(PeerEventKind::EndOfInit, None), Err(gone)]);
+        assert!(matches!(folded, Err(Error::Unreachable(_))), "{folded:?}");
+    }
+
+    #[test]
+    fn counters_are_sums_and_only_a_session_has_an_uptime() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
+        let mut peer = peer(SessionState::Established);
+        peer.timers.uptime = Some(now - Duration::from_secs(60));
+        peer.state.flaps = 3;
+        peer.afi_safis = [Family::IPV4_UNICAST, Family::IPV6_UNICAST]
+            .map(|family| AfiSafi {
+                family,
+                enabled: true,
+                graceful_restart: false,
+                add_paths: Default::default(),
+                prefix_limit: None,
+                received: 5,
+                accepted: 4,
+                advertised: 3,
+            })
+            .to_vec();
+        let found = counters(&peer, now).unwrap();
+        assert_eq!((found.uptime, found.flaps), (Some(60), 3));
+        assert_eq!(
+            (found.received, found.accepted, found.advertised),
+            (10, 8, 6)
+        );
+        // The clocks differ: no time is negative.
+        let early = counters(&peer, now - Duration::from_secs(90)).unwrap();
+        assert_eq!(early.uptime, Some(0));
+        peer.state.session = SessionState::Active;
+        assert_eq!(counters(&peer, now).unwrap().uptime, None);
+    }
+}
