@@ -104,7 +104,7 @@ pub fn plan(
     }
     let policies = policies::plan(desired, observed, &mut draft);
     peers::plan(desired, observed, &policies, &mut draft);
-    refresh::plan(desired, observed, &policies, &mut draft);
+    refresh::plan(desired, observed, &mut draft);
     draft.finish()
 }
 

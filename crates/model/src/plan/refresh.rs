@@ -9,10 +9,10 @@
 use super::draft::Draft;
 use super::effects::{soft_out_withdraws, version_text};
 use super::peers::key;
-use super::policies::Outcome;
+use super::policies::Affected;
 use super::{Disturbance, Effect, Op, OwnedRecord, OwnedWrite, Stage};
 use crate::config::{Direction, RouterConfig, Source};
-use crate::observed::{Observed, Peer};
+use crate::observed::{Observed, Peer, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -24,47 +24,40 @@ pub(super) fn effect(direction: Direction) -> Effect {
     }
 }
 
-pub(super) fn plan(
-    desired: Option<&RouterConfig>,
-    observed: &Observed,
-    policies: &Outcome,
-    draft: &mut Draft<'_>,
+/// Writes down what this plan's policies owe to a peer that is there.
+pub(super) fn owe(
+    record: &mut OwnedRecord,
+    peer: &Peer,
+    affected: Option<&Affected>,
+    version: Version,
 ) {
+    settle_reset(record, peer);
+    let Some(affected) = affected else { return };
+    if affected.import {
+        record.owed.insert(Effect::SoftIn);
+    }
+    if affected.export {
+        record.owed.insert(Effect::SoftOut);
+    }
+    let stale = affected.narrowed && peer.established_at.is_some() && !soft_out_withdraws(version);
+    if stale {
+        record.owed.insert(Effect::Reset);
+        record.stale_session = None;
+    }
+}
+
+/// Does what is owed, where no step of this plan does it by the way.
+pub(super) fn plan(desired: Option<&RouterConfig>, observed: &Observed, draft: &mut Draft<'_>) {
     let Some(config) = desired else { return };
     let renewed = renewed(draft);
-    let mut owing: BTreeMap<IpAddr, OwnedRecord> = BTreeMap::new();
-    for (address, neighbor) in &config.neighbors {
-        let Some(peer) = observed.peers.get(address) else {
-            continue;
-        };
-        let Some(mut record) = draft.record(&key(*address)).cloned() else {
-            continue;
-        };
-        if renewed.contains(address) {
-            continue;
-        }
-        settle_reset(&mut record, peer);
-        if let Some(affected) = policies.affected.get(address) {
-            if affected.import {
-                record.owed.insert(Effect::SoftIn);
-            }
-            if affected.export {
-                record.owed.insert(Effect::SoftOut);
-            }
-            let stale = affected.narrowed
-                && peer.established_at.is_some()
-                && !soft_out_withdraws(observed.version);
-            if stale {
-                record.owed.insert(Effect::Reset);
-                record.stale_session = None;
-            }
-        }
-        draft.put(key(*address), record.clone());
-        if !record.owed.is_empty() {
-            draft.applied(&neighbor.source);
-            owing.insert(*address, record);
-        }
-    }
+    let owing: BTreeMap<IpAddr, OwnedRecord> = config
+        .neighbors
+        .keys()
+        .filter(|address| observed.peers.contains_key(address) && !renewed.contains(address))
+        .filter_map(|address| Some((*address, draft.record(&key(*address))?)))
+        .filter(|(_, record)| !record.owed.is_empty())
+        .map(|(address, record)| (address, record.clone()))
+        .collect();
     if owing.is_empty() {
         return;
     }

@@ -11,7 +11,11 @@ impl Display for Plan {
     /// network, why. Then what can't be done or has to wait, then notes.
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if self.steps.is_empty() {
-            writeln!(f, "in step, nothing to do")?;
+            let applied = |verdict: &Verdict| matches!(verdict, Verdict::Applied { .. });
+            f.write_str(match self.verdicts.values().all(applied) {
+                true => "in step, nothing to do\n",
+                false => "no steps\n",
+            })?;
         }
         let lines: Vec<[String; 4]> = self
             .steps

@@ -6,6 +6,7 @@ mod fields;
 use super::draft::Draft;
 use super::effects::{OnUpdate, version_text};
 use super::policies::Outcome;
+use super::refresh;
 use super::{Attempt, Disturbance, Op, OwnedKey, OwnedKind, OwnedRecord, OwnedWrite, Stage};
 use crate::config::{AdminState, Neighbor, RouterConfig};
 use crate::observed::{Observed, Peer, Version};
@@ -31,8 +32,12 @@ pub(super) fn plan(
         let record = draft.owned().get(&key(*address)).cloned();
         match (observed.peers.get(address), record) {
             (None, record) => add(*address, neighbor, record, config, policies, draft),
-            (Some(peer), None) => adopt(*address, neighbor, peer, policies, draft),
-            (Some(peer), Some(record)) => {
+            (Some(peer), None) => {
+                adopt(*address, neighbor, observed.version, peer, policies, draft)
+            }
+            (Some(peer), Some(mut record)) => {
+                let affected = policies.affected.get(address);
+                refresh::owe(&mut record, peer, affected, observed.version);
                 let settled = Settled {
                     address: *address,
                     neighbor,
@@ -120,6 +125,7 @@ fn add(
 fn adopt(
     address: IpAddr,
     neighbor: &Neighbor,
+    version: Version,
     peer: &Peer,
     policies: &Outcome,
     draft: &mut Draft<'_>,
@@ -142,10 +148,11 @@ fn adopt(
         adopted: true,
         ..OwnedRecord::default()
     };
+    refresh::owe(&mut record, peer, policies.affected.get(&address), version);
     // Refreshes that its policies called for were not sent to it while it
     // was somebody else's.
     for direction in policies.unrefreshed(address) {
-        record.owed.insert(super::refresh::effect(direction));
+        record.owed.insert(refresh::effect(direction));
     }
     draft.put(key(address), record);
     draft.note(format!(
@@ -196,6 +203,7 @@ impl Settled<'_> {
             return;
         }
         let text = list(&differences);
+        draft.put(key(self.address), record.clone());
         if by_hand {
             // gobgpd forgets that a peer is disabled when it changes it.
             draft.waiting(

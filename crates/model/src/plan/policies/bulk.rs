@@ -7,7 +7,9 @@
 
 use super::super::draft::Draft;
 use super::super::{Disturbance, Op, OwnedKey, OwnedRecord, OwnedWrite, Stage};
-use super::inventory::{Inventory, restate, same, same_set, twin};
+use super::assign::assign;
+use super::inventory::Inventory;
+use super::words::{restate, same, same_set, twin};
 use super::{direction_of, next, policy_key, resources, set_key};
 use crate::config::{Direction, Policy};
 use crate::observed::{self, Assignment, DefaultAction};
@@ -91,10 +93,10 @@ fn has_its_sets(policy: &Policy, inventory: &Inventory<'_>) -> bool {
 }
 
 pub(super) fn plan(inventory: &Inventory<'_>, draft: &mut Draft<'_>) {
-    let moves: Vec<(Direction, Assignment)> = DIRECTIONS
+    let moves: Vec<(Direction, &Assignment)> = DIRECTIONS
         .into_iter()
+        .filter(|direction| inventory.moves(*direction))
         .map(|direction| (direction, inventory.target(direction)))
-        .filter(|(direction, target)| inventory.assignment(*direction) != target)
         .collect();
     let end = end(inventory);
     let (first, twins) = first(inventory, &end);
@@ -287,69 +289,4 @@ fn why(inventory: &Inventory<'_>) -> String {
         parts.push(format!("{more} more"));
     }
     parts.join(", ")
-}
-
-/// One assignment, with twins in the places of those that they stand in for.
-pub(super) fn assign(
-    inventory: &Inventory<'_>,
-    stage: Stage,
-    direction: Direction,
-    target: &Assignment,
-    twins: &BTreeMap<String, String>,
-    draft: &mut Draft<'_>,
-) {
-    let have = inventory.assignment(direction);
-    let policies: Vec<String> = target
-        .policies
-        .iter()
-        .map(|name| twins.get(name).unwrap_or(name).clone())
-        .collect();
-    let before: BTreeSet<&String> = have.policies.iter().collect();
-    let after: BTreeSet<&String> = target.policies.iter().collect();
-    let mut parts = Vec::new();
-    let listing = |names: Vec<&&String>| {
-        names
-            .iter()
-            .map(|name| name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let added: Vec<&&String> = after.difference(&before).collect();
-    let removed: Vec<&&String> = before.difference(&after).collect();
-    if !twins.is_empty() {
-        let standing: Vec<&str> = twins.keys().map(String::as_str).collect();
-        parts.push(format!("twins stand in for {}", standing.join(", ")));
-    }
-    if !added.is_empty() {
-        parts.push(format!("adds {}", listing(added)));
-    }
-    if !removed.is_empty() {
-        parts.push(format!("takes out {}", listing(removed)));
-    }
-    if have.default != target.default {
-        parts.push("the default rejects everything".to_owned());
-    }
-    if parts.is_empty() {
-        parts.push(match stage {
-            Stage::Reassign => "own names again".to_owned(),
-            _ => "order".to_owned(),
-        });
-    }
-    let concerned = inventory
-        .want
-        .iter()
-        .filter(|(name, _)| direction_of(name) == direction)
-        .map(|(_, policy)| *policy);
-    draft.step(
-        stage,
-        Op::SetAssignment {
-            direction,
-            policies,
-            default: target.default,
-        },
-        Disturbance::None,
-        parts.join(", "),
-        resources(concerned),
-        Vec::new(),
-    );
 }

@@ -50,7 +50,7 @@ pub(super) fn affected(
     let mut affected: BTreeMap<IpAddr, Affected> = BTreeMap::new();
     for direction in [Direction::Import, Direction::Export] {
         let (have, target) = (inventory.assignment(direction), inventory.target(direction));
-        if *have == target && !content_changes(inventory, direction) {
+        if have == target && !content_changes(inventory, direction) {
             continue;
         }
         let before = before(inventory, &have.policies);

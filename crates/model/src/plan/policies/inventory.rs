@@ -1,14 +1,10 @@
-//! What is on the daemon, what of it is ours, what is declared, and what of
-//! that can't be put in place.
+//! What is on the daemon, what of it is ours, and what is declared.
 
-use super::super::effects::{knows_peer_address, version_text};
 use super::super::{OwnedKey, OwnedRecord};
-use super::{direction_of, next, policy_key, policy_of, rows, set_key};
-use crate::action::{Action, NextHop};
+use super::words::{same, same_set};
+use super::{direction_of, policy_key, policy_of, set_key};
 use crate::config::{Direction, Policy, RouterConfig, Source};
-use crate::observed::{
-    self, Assignment, DefaultAction, DefinedSet, Observed, SetKind, StatementBody, Version,
-};
+use crate::observed::{self, Assignment, DefaultAction, DefinedSet, Observed, SetKind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -16,14 +12,17 @@ type Owned = BTreeMap<OwnedKey, OwnedRecord>;
 
 /// Both sides of the policies of one router.
 pub(super) struct Inventory<'a> {
-    owned: &'a Owned,
+    pub(super) owned: &'a Owned,
     /// On the daemon, whoever's.
     pub(super) policies: BTreeMap<&'a str, &'a observed::Policy>,
     /// Neighbor sets on the daemon, whoever's.
     pub(super) sets: BTreeMap<&'a str, &'a DefinedSet>,
-    /// On the daemon.
-    import: Assignment,
-    export: Assignment,
+    /// The assignments as the daemon has them.
+    have: [Assignment; 2],
+    /// The assignments as they should be.
+    target: [Assignment; 2],
+    /// Whatever is evaluated in any direction.
+    assigned: BTreeSet<String>,
     /// Declared, and to be put in place.
     pub(super) want: BTreeMap<&'a str, &'a Policy>,
     /// The neighbor sets of `want`.
@@ -42,247 +41,107 @@ pub(super) struct Inventory<'a> {
     nothing_goes: bool,
     /// Peers that are there and stay.
     peers: BTreeSet<IpAddr>,
-    config: Option<&'a RouterConfig>,
+    pub(super) config: Option<&'a RouterConfig>,
+}
+
+/// What the daemon has of policies. Whatever is there before BGP is started
+/// is wiped by StartBgp, and then everything is accepted.
+struct Listed<'a> {
+    policies: &'a [observed::Policy],
+    sets: &'a [DefinedSet],
+    loose: &'a [String],
+    have: [Assignment; 2],
+}
+
+impl<'a> Listed<'a> {
+    fn of(observed: &'a Observed) -> Self {
+        if observed.global.is_some() {
+            return Self {
+                policies: &observed.policies,
+                sets: &observed.defined_sets,
+                loose: &observed.loose_statements,
+                have: [observed.import.clone(), observed.export.clone()],
+            };
+        }
+        let accepting = Assignment {
+            policies: Vec::new(),
+            default: DefaultAction::Accept,
+        };
+        Self {
+            policies: &[],
+            sets: &[],
+            loose: &[],
+            have: [accepting.clone(), accepting],
+        }
+    }
+}
+
+fn by_name<'a, T>(
+    all: impl IntoIterator<Item = &'a T>,
+    name: impl Fn(&'a T) -> &'a str,
+) -> BTreeMap<&'a str, &'a T> {
+    all.into_iter().map(|item| (name(item), item)).collect()
 }
 
 impl<'a> Inventory<'a> {
+    /// Looks at both sides.
     pub(super) fn take(
         desired: Option<&'a RouterConfig>,
         observed: &'a Observed,
         owned: &'a Owned,
     ) -> Self {
-        // Whatever was there before BGP is started is wiped by StartBgp.
-        let started = observed.global.is_some();
-        let listed = |list: &'a [observed::Policy]| if started { list } else { &[] };
-        let fresh = Assignment {
-            policies: Vec::new(),
-            default: DefaultAction::Accept,
-        };
-        let assignment = |direction| match started {
-            true => observed.assignment(direction).clone(),
-            false => fresh.clone(),
-        };
-        let sets = if started {
-            observed.defined_sets.as_slice()
-        } else {
-            &[]
-        };
+        let listed = Listed::of(observed);
         let mut inventory = Self {
             owned,
-            policies: listed(&observed.policies)
+            policies: by_name(listed.policies, |policy| &policy.name),
+            sets: by_name(
+                listed
+                    .sets
+                    .iter()
+                    .filter(|set| set.kind == SetKind::Neighbor),
+                |set| &set.name,
+            ),
+            assigned: listed
+                .have
                 .iter()
-                .map(|p| (p.name.as_str(), p))
+                .flat_map(|have| &have.policies)
+                .cloned()
                 .collect(),
-            sets: sets
-                .iter()
-                .filter(|set| set.kind == SetKind::Neighbor)
-                .map(|set| (set.name.as_str(), set))
-                .collect(),
-            import: assignment(Direction::Import),
-            export: assignment(Direction::Export),
+            target: listed.have.clone(),
+            have: listed.have,
             want: BTreeMap::new(),
             want_sets: BTreeMap::new(),
             blocked: BTreeMap::new(),
             failures: Vec::new(),
             notes: Vec::new(),
             alone: false,
-            order: desired.map_or([&[], &[]], |config| {
-                [config.import.as_slice(), config.export.as_slice()]
-            }),
-            nothing_goes: desired.is_some_and(|config| config.held.unknown),
-            peers: desired.map_or_else(BTreeSet::new, |config| {
-                let stays = |address: &&IpAddr| {
-                    config.neighbors.contains_key(address) || config.held.peers.contains(address)
-                };
-                observed.peers.keys().filter(stays).copied().collect()
-            }),
+            order: [&[], &[]],
+            nothing_goes: false,
+            peers: BTreeSet::new(),
             config: desired,
         };
-        let loose: &[String] = if started {
-            &observed.loose_statements
-        } else {
-            &[]
-        };
         if let Some(config) = desired {
+            let stays = |address: &&IpAddr| {
+                config.neighbors.contains_key(address) || config.held.peers.contains(address)
+            };
+            inventory.peers = observed.peers.keys().filter(stays).copied().collect();
+            inventory.order = [&config.import, &config.export];
+            inventory.nothing_goes = config.held.unknown;
             inventory.blocked.extend(config.held.policies.clone());
             for policy in config.policies.values() {
-                inventory.declare(policy, loose, observed.version);
+                inventory.declare(policy, listed.loose, observed.version);
             }
         }
         inventory.keep_shared();
-        inventory.alone = loose.is_empty()
-            && sets.len() == inventory.sets.len()
+        inventory.alone = listed.loose.is_empty()
+            && listed.sets.len() == inventory.sets.len()
             && inventory.sets.keys().all(|name| inventory.is_our_set(name))
             && inventory
                 .policies
                 .keys()
                 .all(|name| inventory.is_ours(name));
+        inventory.aim();
         inventory
-    }
-
-    /// Puts a declared policy among what is wanted, unless something stands
-    /// in its way.
-    fn declare(&mut self, policy: &'a Policy, loose: &[String], version: Version) {
-        if self.blocked.contains_key(&policy.name) {
-            return;
-        }
-        let Some(config) = self.config else { return };
-        if let Some((sources, reason)) = inexpressible(policy, version) {
-            self.failures
-                .extend(sources.into_iter().map(|s| (s, reason.clone())));
-            let why = format!("policy {} stays as it is: {reason}", policy.name);
-            self.blocked.insert(policy.name.clone(), why);
-            return;
-        }
-        if let Some(reason) = self.conflict(policy, config, loose) {
-            self.fail(policy, reason);
-            return;
-        }
-        for statement in &policy.statements {
-            if let Some((name, set)) = config.neighbor_sets.get_key_value(&statement.neighbor_set) {
-                self.want_sets.insert(name, set);
-            }
-        }
-        self.want.insert(&policy.name, policy);
-    }
-
-    fn fail(&mut self, policy: &Policy, reason: String) {
-        for source in rows(policy) {
-            self.failures.push((source.clone(), reason.clone()));
-        }
-        self.blocked.insert(policy.name.clone(), reason);
-    }
-
-    /// What somebody else has on the daemon under a name that we need.
-    fn conflict(&self, policy: &Policy, config: &RouterConfig, loose: &[String]) -> Option<String> {
-        let name = policy.name.as_str();
-        let have = self.policies.get(name);
-        let equal = have.is_some_and(|have| same(have, policy));
-        if have.is_some() && !equal && !self.owned.contains_key(&policy_key(name)) {
-            return Some(format!(
-                "policy {name} is on the daemon, differs from what is declared, and sdwan did \
-                 not make it: delete it there (gobgp policy del {name}) or use another policy_name"
-            ));
-        }
-        let twin = next(name);
-        if self.policies.contains_key(twin.as_str()) && !self.owned.contains_key(&policy_key(&twin))
-        {
-            return Some(format!(
-                "policy {twin} is on the daemon and sdwan did not make it: delete it there \
-                 (gobgp policy del {twin})"
-            ));
-        }
-        for statement in &policy.statements {
-            let set = next(&statement.neighbor_set);
-            if self.sets.contains_key(set.as_str()) && !self.owned.contains_key(&set_key(&set)) {
-                return Some(format!(
-                    "neighbor set {set} is on the daemon and sdwan did not make it: delete it \
-                     there (gobgp policy neighbor del {set})"
-                ));
-            }
-            let set = statement.neighbor_set.as_str();
-            let foreign = self.sets.get(set).is_some_and(|have| {
-                !self.owned.contains_key(&set_key(set))
-                    && config
-                        .neighbor_sets
-                        .get(set)
-                        .is_none_or(|want| !same_set(have, want))
-            });
-            if foreign {
-                return Some(format!(
-                    "neighbor set {set} is on the daemon, differs from what is declared, and \
-                     sdwan did not make it: delete it there (gobgp policy neighbor del {set})"
-                ));
-            }
-        }
-        if equal {
-            return None;
-        }
-        let taken = |statement: &str| {
-            let elsewhere = self.policies.iter().find(|(holder, held)| {
-                **holder != name
-                    && **holder != twin
-                    && held.statements.iter().any(|s| s.name == statement)
-            });
-            match elsewhere {
-                Some((holder, _)) => Some(format!("policy {holder}")),
-                None if loose.iter().any(|s| s == statement) => Some("no policy".to_owned()),
-                None => None,
-            }
-        };
-        policy.statements.iter().find_map(|statement| {
-            let twin = next(&statement.name);
-            [statement.name.as_str(), twin.as_str()]
-                .into_iter()
-                .find_map(|name| {
-                    let holder = taken(name)?;
-                    Some(format!(
-                        "statement {name} is on the daemon in {holder}, and statement names are \
-                     unique: take it out there, then gobgp policy statement del {name}"
-                    ))
-                })
-        })
-    }
-
-    /// Somebody's policy may use a statement of ours: then ours stays.
-    fn keep_shared(&mut self) {
-        let mut kept = Vec::new();
-        for (name, policy) in &self.policies {
-            if !self.owned.contains_key(&policy_key(name))
-                || self.want.contains_key(name)
-                || self.blocked.contains_key(*name)
-            {
-                continue;
-            }
-            let user = self.policies.iter().find(|(other, held)| {
-                !self.owned.contains_key(&policy_key(other))
-                    && !self.want.contains_key(*other)
-                    && held.statements.iter().any(|theirs| {
-                        policy
-                            .statements
-                            .iter()
-                            .any(|ours| ours.name == theirs.name)
-                    })
-            });
-            if let Some((user, _)) = user {
-                kept.push((
-                    (*name).to_owned(),
-                    format!(
-                        "policy {name} stays: policy {user}, which is not ours, uses its statements"
-                    ),
-                ));
-            }
-        }
-        for (name, why) in kept {
-            self.notes.push(why.clone());
-            self.blocked.insert(name, why);
-        }
-    }
-
-    /// Single-object calls can't take out of a set what isn't an address.
-    pub(super) fn block_incomplete_sets(&mut self) {
-        let bad: Vec<(&'a Policy, String)> = self
-            .want
-            .values()
-            .filter_map(|policy| {
-                let set = policy.statements.iter().find_map(|statement| {
-                    let set = self.sets.get(statement.neighbor_set.as_str())?;
-                    (!set.complete).then_some(&set.name)
-                })?;
-                let reason = format!(
-                    "somebody put a prefix into neighbor set {set}: take it out there (gobgp \
-                     policy neighbor del {set} PREFIX)"
-                );
-                Some((*policy, reason))
-            })
-            .collect();
-        for (policy, reason) in bad {
-            self.want.remove(policy.name.as_str());
-            for statement in &policy.statements {
-                self.want_sets.remove(statement.neighbor_set.as_str());
-            }
-            self.fail(policy, reason);
-        }
     }
 
     /// Whether a policy on the daemon is ours; one that is as declared is
@@ -329,29 +188,34 @@ impl<'a> Inventory<'a> {
 
     /// The assignment as the daemon has it.
     pub(super) fn assignment(&self, direction: Direction) -> &Assignment {
-        match direction {
-            Direction::Import => &self.import,
-            Direction::Export => &self.export,
-        }
+        &self.have[place(direction)]
+    }
+
+    /// The assignment as it should be.
+    pub(super) fn target(&self, direction: Direction) -> &Assignment {
+        &self.target[place(direction)]
     }
 
     /// Whether a policy is evaluated at all.
     pub(super) fn is_assigned(&self, name: &str) -> bool {
-        [&self.import, &self.export]
-            .into_iter()
-            .any(|assignment| assignment.policies.iter().any(|p| p == name))
+        self.assigned.contains(name)
     }
 
-    /// The assignment as it should be: foreign policies where they are, ours
-    /// in their own order in the places of ours, new ones behind them.
-    pub(super) fn target(&self, direction: Direction) -> Assignment {
+    /// Settles what the assignments should be; to be done again when a
+    /// policy turns out to be blocked.
+    pub(super) fn aim(&mut self) {
+        self.target = [
+            self.aim_at(Direction::Import),
+            self.aim_at(Direction::Export),
+        ];
+    }
+
+    /// Foreign policies where they are, ours in their own order in the places
+    /// of ours, new ones behind them.
+    fn aim_at(&self, direction: Direction) -> Assignment {
         let have = self.assignment(direction);
         let assigned: BTreeSet<&str> = have.policies.iter().map(String::as_str).collect();
-        let declared = match direction {
-            Direction::Import => self.order[0],
-            Direction::Export => self.order[1],
-        };
-        let mut ours: Vec<&str> = declared
+        let mut ours: Vec<&str> = self.order[place(direction)]
             .iter()
             .map(String::as_str)
             .filter(|name| {
@@ -421,7 +285,7 @@ impl Inventory<'_> {
 
     /// Whether an assignment changes.
     pub(super) fn moves(&self, direction: Direction) -> bool {
-        *self.assignment(direction) != self.target(direction)
+        self.assignment(direction) != self.target(direction)
     }
 
     /// Whether sets may grow and shrink under the statements that refer to
@@ -463,77 +327,10 @@ impl Inventory<'_> {
     }
 }
 
-/// A statement that this version has no words for.
-fn inexpressible(policy: &Policy, version: Version) -> Option<(Vec<Source>, String)> {
-    if knows_peer_address(version) {
-        return None;
+/// Where a direction's value stands in a pair.
+fn place(direction: Direction) -> usize {
+    match direction {
+        Direction::Import => 0,
+        Direction::Export => 1,
     }
-    let statement = policy
-        .statements
-        .iter()
-        .find(|s| s.action == Some(Action::NextHop(NextHop::PeerAddress)))?;
-    let sources = statement
-        .sources
-        .iter()
-        .map(|source| source.row.clone())
-        .collect();
-    let reason = format!(
-        "`next-hop peer-address` needs GoBGP 3.28 or newer, this is {}",
-        version_text(version)
-    );
-    Some((sources, reason))
-}
-
-/// The body that a declared statement has on the daemon.
-fn body(statement: &crate::config::Statement) -> StatementBody {
-    StatementBody {
-        neighbor_set: statement.neighbor_set.clone(),
-        action: statement.action.clone(),
-        disposition: statement.disposition,
-    }
-}
-
-/// Whether the daemon's policy is what is declared, members of sets aside.
-pub(super) fn same(have: &observed::Policy, want: &Policy) -> bool {
-    have.statements.len() == want.statements.len()
-        && have
-            .statements
-            .iter()
-            .zip(&want.statements)
-            .all(|(have, want)| have.name == want.name && have.ours == Some(body(want)))
-}
-
-/// Whether the daemon's set is what is declared.
-pub(super) fn same_set(have: &DefinedSet, want: &BTreeSet<IpAddr>) -> bool {
-    have.complete && have.neighbors == *want
-}
-
-/// The policy under its twin's names, with sets of its own.
-pub(super) fn twin(policy: &Policy) -> Policy {
-    let mut twin = policy.clone();
-    twin.name = next(&policy.name);
-    for statement in &mut twin.statements {
-        statement.name = next(&statement.name);
-        statement.neighbor_set = next(&statement.neighbor_set);
-    }
-    twin
-}
-
-/// A policy of the daemon's in our terms; `None` where it holds what we have
-/// no words for.
-pub(super) fn restate(policy: &observed::Policy) -> Option<Policy> {
-    let statements = policy.statements.iter().map(|statement| {
-        let body = statement.ours.clone()?;
-        Some(crate::config::Statement {
-            name: statement.name.clone(),
-            sources: Vec::new(),
-            neighbor_set: body.neighbor_set,
-            action: body.action,
-            disposition: body.disposition,
-        })
-    });
-    Some(Policy {
-        name: policy.name.clone(),
-        statements: statements.collect::<Option<Vec<_>>>()?,
-    })
 }

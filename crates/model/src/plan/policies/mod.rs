@@ -11,14 +11,17 @@
 //! - A policy in an assignment is never deleted, and a set that a statement
 //!   refers to is never empty: gobgpd lets both fail open.
 
+mod assign;
 mod bulk;
 mod chain;
 mod inventory;
+mod obstacles;
 mod single;
+mod words;
 
 use super::draft::Draft;
 use super::{OwnedKey, OwnedKind, OwnedRecord};
-use crate::config::{Direction, RouterConfig, Source};
+use crate::config::{Direction, Policy, RouterConfig, Source};
 use crate::observed::Observed;
 use crate::resource::ResourceRef;
 use inventory::Inventory;
@@ -220,7 +223,7 @@ fn records(inventory: &Inventory<'_>, draft: &mut Draft<'_>) {
 }
 
 /// The rows behind a policy.
-fn rows<'p>(policy: &'p crate::config::Policy) -> impl Iterator<Item = &'p Source> {
+fn rows(policy: &Policy) -> impl Iterator<Item = &Source> {
     policy
         .statements
         .iter()
@@ -228,9 +231,7 @@ fn rows<'p>(policy: &'p crate::config::Policy) -> impl Iterator<Item = &'p Sourc
 }
 
 /// The rows behind some policies, each once.
-fn resources<'p>(
-    policies: impl IntoIterator<Item = &'p crate::config::Policy>,
-) -> Vec<ResourceRef> {
+fn resources<'p>(policies: impl IntoIterator<Item = &'p Policy>) -> Vec<ResourceRef> {
     let all: BTreeSet<&ResourceRef> = policies
         .into_iter()
         .flat_map(rows)

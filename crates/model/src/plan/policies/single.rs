@@ -9,8 +9,9 @@
 
 use super::super::draft::Draft;
 use super::super::{Disturbance, Op, OwnedRecord, OwnedWrite, Stage};
-use super::bulk::assign;
-use super::inventory::{Inventory, same, twin};
+use super::assign::assign;
+use super::inventory::Inventory;
+use super::words::{same, twin};
 use super::{direction_of, next, policy_key, resources, rows, set_key};
 use crate::config::{Direction, Policy};
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,7 +159,7 @@ impl Single<'_> {
                     self.inventory,
                     Stage::Assign,
                     direction,
-                    &target,
+                    target,
                     &standing_in,
                     draft,
                 );
@@ -169,7 +170,7 @@ impl Single<'_> {
                     self.inventory,
                     Stage::Reassign,
                     direction,
-                    &target,
+                    target,
                     &none,
                     draft,
                 );

@@ -1,0 +1,441 @@
+//! What `sdwan plan` prints, case by case.
+
+mod support;
+
+use insta::assert_snapshot;
+use sdwan_model::config::AdminState;
+use sdwan_model::observed::{DefaultAction, SessionState};
+use sdwan_model::plan::{Disturbance, Effect, Op, OwnedWrite};
+use serde_json::json;
+use support::{Router, V3_10, V3_36, V4_8, change, demo, neighbor, next_hop_self, row};
+
+#[test]
+fn bring_up() {
+    let router = Router::fresh(demo(), V4_8);
+    assert_snapshot!(router.plan());
+}
+
+#[test]
+fn in_step() {
+    let router = Router::in_step(demo(), V4_8);
+    let plan = router.plan();
+    assert!(plan.intents.is_empty());
+    assert_eq!(plan.verdicts.len(), 6);
+    assert_snapshot!(plan, @"in step, nothing to do");
+}
+
+#[test]
+fn a_thousand_neighbors_in_step() {
+    let mut inputs = demo();
+    inputs.neighbors = (0..1000)
+        .map(|i| {
+            neighbor(
+                &format!("n{i}"),
+                &format!("10.0.{}.{}", i / 250, i % 250 + 1),
+                65002,
+            )
+        })
+        .collect();
+    inputs.policies = vec![next_hop_self("p", 5, "")];
+    let plan = Router::in_step(inputs, V4_8).plan();
+    assert!(plan.steps.is_empty() && plan.intents.is_empty() && plan.notes.is_empty());
+    assert_eq!(plan.verdicts.len(), 1002);
+}
+
+#[test]
+fn policies_arrive_after_the_neighbors() {
+    let mut inputs = demo();
+    let policies = std::mem::take(&mut inputs.policies);
+    let mut router = Router::in_step(inputs, V4_8);
+    router.inputs.policies = policies;
+    let plan = router.plan();
+    assert_snapshot!(plan);
+    // The refresh is owed before the policies change, so that a crash in
+    // between does not lose it.
+    router.write(&plan.intents);
+    assert_eq!(
+        router.record("172.16.0.1").owed.first(),
+        Some(&Effect::SoftOut)
+    );
+    assert!(router.record("192.168.2.2").owed.is_empty());
+}
+
+#[test]
+fn a_crash_before_the_refresh_leaves_only_the_refresh() {
+    let mut router = Router::in_step(demo(), V4_8);
+    router.record("172.16.0.1").owed.insert(Effect::SoftOut);
+    assert_snapshot!(router.plan(), @"ResetPeer  neighbor 172.16.0.1 soft export  soft refresh  export policies changed");
+}
+
+/// One field at a time, on each version.
+#[test]
+fn updates_of_a_neighbor() {
+    let mut text = String::new();
+    for (property, value) in [
+        ("description", json!("to Quagga-2")),
+        ("auth_password", json!("hunter2")),
+        ("hold_time", json!(9)),
+        ("keepalive_interval", json!(5)),
+        ("local_address", json!("192.168.2.1")),
+        ("passive", json!(true)),
+        ("ebgp_multihop", json!(3)),
+        ("route_reflector_client", json!(true)),
+        ("families", json!(["ipv4-unicast", "ipv6-unicast"])),
+        ("admin_state", json!("down")),
+        ("peer_as", json!(65003)),
+    ] {
+        for (name, version) in [("3.10", V3_10), ("3.36", V3_36), ("4.8", V4_8)] {
+            let mut router = Router::in_step(demo(), version);
+            change(&mut router.inputs.neighbors[2], property, value.clone());
+            text.push_str(&format!("{name:5}{}", router.plan()));
+        }
+    }
+    assert!(!text.contains("hunter2"));
+    assert_snapshot!(text);
+}
+
+#[test]
+fn an_update_says_the_local_address_and_never_echoes_the_sessions() {
+    let mut router = Router::in_step(demo(), V3_36);
+    change(&mut router.inputs.neighbors[2], "ebgp_multihop", json!(3));
+    let plan = router.plan();
+    let [step] = plan.steps.as_slice() else {
+        panic!("{plan}")
+    };
+    assert_eq!(step.disturbance, Disturbance::None);
+    let Op::UpdatePeer(_, change) = &step.op else {
+        panic!("{plan}")
+    };
+    assert_eq!(change.names, ["ebgp_multihop"]);
+    assert!(change.fields.local_address.unwrap().is_unspecified());
+    assert_eq!(change.fields.hold_time, None);
+}
+
+#[test]
+fn the_keepalive_follows_a_new_hold_time() {
+    let mut router = Router::in_step(demo(), V4_8);
+    change(&mut router.inputs.neighbors[2], "hold_time", json!(9));
+    let plan = router.plan();
+    let Op::RecreatePeer(_, change) = &plan.steps[0].op else {
+        panic!("{plan}")
+    };
+    assert_eq!(change.fields.keepalive_interval, Some(3));
+}
+
+#[test]
+fn a_field_that_is_no_longer_declared_goes_back_to_the_default() {
+    let mut inputs = demo();
+    inputs.neighbors[2]
+        .body
+        .insert("hold_time".into(), json!(9));
+    inputs.neighbors[2]
+        .body
+        .insert("description".into(), json!("old"));
+    let mut router = Router::in_step(inputs, V4_8);
+    change(&mut router.inputs.neighbors[2], "hold_time", json!(null));
+    change(&mut router.inputs.neighbors[2], "description", json!(null));
+    let plan = router.plan();
+    assert_snapshot!(plan, @r#"DeletePeer, AddPeer  neighbor 192.168.2.2  session reset  description "old" -> "", hold_time 9 -> 90"#);
+    // And one that was never ours is not compared.
+    let mut router = Router::in_step(demo(), V4_8);
+    router.peer("192.168.2.2").hold_time = 30;
+    assert!(router.plan().steps.is_empty());
+}
+
+#[test]
+fn what_the_daemon_ignored_is_not_tried_again_until_something_moves() {
+    let mut router = Router::in_step(demo(), V4_8);
+    change(&mut router.inputs.neighbors[2], "passive", json!(true));
+    let plan = router.plan();
+    // Broken off before the call: nothing was attempted yet.
+    router.write(&plan.intents);
+    assert_eq!(router.plan().steps.len(), 1);
+    // The call succeeds, and the daemon is as before.
+    router.write(&plan.steps[0].settles);
+    assert_snapshot!(router.plan(), @r"
+    no steps
+    failed: neighbor n3: gobgpd took the change and ignored it (passive false -> true): it is not tried again until the row or the daemon changes
+    ");
+    change(
+        &mut router.inputs.neighbors[2],
+        "description",
+        json!("moved"),
+    );
+    assert_eq!(router.plan().steps.len(), 1);
+    // Done after all: the attempt is forgotten, so that drift is repaired.
+    router.peer("192.168.2.2").passive = true;
+    router.peer("192.168.2.2").description = "moved".into();
+    let plan = router.plan();
+    assert!(plan.steps.is_empty());
+    router.write(&plan.intents);
+    assert_eq!(router.record("192.168.2.2").attempted, None);
+}
+
+#[test]
+fn admin_state_by_hand_and_declared() {
+    let mut router = Router::in_step(demo(), V4_8);
+    let peer = router.peer("192.168.2.2");
+    peer.admin_state = AdminState::Down;
+    peer.session = SessionState::Idle;
+    peer.established_at = None;
+    assert_snapshot!(router.plan(), @r"
+    in step, nothing to do
+    note: neighbor 192.168.2.2 is disabled by hand and stays so: enable it there (gobgp neighbor 192.168.2.2 enable), or declare its admin_state
+    ");
+    change(&mut router.inputs.neighbors[2], "hold_time", json!(9));
+    assert_snapshot!(router.plan(), @r"
+    no steps
+    waiting: neighbor n3: hold_time 90 -> 9: waits until 192.168.2.2 is enabled again
+    note: neighbor 192.168.2.2 is disabled by hand and stays so: enable it there (gobgp neighbor 192.168.2.2 enable), or declare its admin_state
+    ");
+    change(&mut router.inputs.neighbors[2], "hold_time", json!(null));
+    change(&mut router.inputs.neighbors[2], "admin_state", json!("up"));
+    assert_snapshot!(router.plan(), @"EnablePeer  neighbor 192.168.2.2  session reset  admin_state down -> up");
+}
+
+#[test]
+fn a_statement_changes() {
+    let mut router = Router::in_step(demo(), V4_8);
+    for policy in &mut router.inputs.policies {
+        change(policy, "statement_action", json!("med +10"));
+    }
+    assert_snapshot!(router.plan());
+}
+
+#[test]
+fn a_statement_changes_while_the_order_does() {
+    let mut router = Router::in_step(demo(), V4_8);
+    for policy in &mut router.inputs.policies {
+        change(policy, "statement_action", json!("med +10"));
+    }
+    let first = json!({
+        "policy_name": "first", "statement_name": "s", "route_disposition": "accept",
+        "apply_direction": "export", "apply_neighbor": "172.16.0.1", "position": 1,
+    });
+    router
+        .inputs
+        .policies
+        .push(row("policyinfo", "p9", 9, first));
+    assert_snapshot!(router.plan());
+}
+
+#[test]
+fn with_a_foreign_policy_there_only_ours_is_touched() {
+    let mut router = Router::in_step(demo(), V4_8);
+    router.foreign_policy();
+    assert_snapshot!(router.plan(), @"in step, nothing to do");
+    // A neighbor more: its set grows.
+    router
+        .inputs
+        .policies
+        .push(next_hop_self("p3", 9, "192.168.2.2"));
+    assert_snapshot!(router.plan(), @r"
+    AddDefinedSet  neighbor set policy1/export/statement1 + 192.168.2.2  none          declared for policy1/export
+    ResetPeer      neighbor 192.168.2.2 soft export                      soft refresh  export policies changed
+    ");
+    // Another action: its twin stands in while it is replaced.
+    for policy in &mut router.inputs.policies {
+        change(policy, "statement_action", json!("med +10"));
+    }
+    assert_snapshot!(router.plan());
+}
+
+#[test]
+fn a_neighbor_and_its_policy_go() {
+    let mut router = Router::in_step(demo(), V4_8);
+    router.inputs.neighbors.remove(1);
+    router.inputs.policies.remove(1);
+    assert_snapshot!(router.plan());
+    router.foreign_policy();
+    assert_snapshot!(router.plan());
+}
+
+#[test]
+fn the_router_goes() {
+    let mut router = Router::in_step(demo(), V4_8);
+    router.inputs.router = None;
+    assert_snapshot!(router.plan());
+    router.foreign_policy();
+    let plan = router.plan();
+    assert_snapshot!(plan);
+    let removed = plan.steps.iter().flat_map(|step| &step.settles);
+    let removed = removed
+        .filter(|write| matches!(write, OwnedWrite::Remove(_)))
+        .count();
+    assert_eq!(
+        removed,
+        router.records.len(),
+        "every record goes with its object"
+    );
+}
+
+#[test]
+fn drift_is_repaired() {
+    let mut router = Router::in_step(demo(), V4_8);
+    router.observed.peers.remove(&"172.16.0.1".parse().unwrap());
+    router.observed.export.policies.clear();
+    assert_snapshot!(router.plan());
+}
+
+#[test]
+fn a_restarted_daemon_is_brought_up_again() {
+    let inputs = demo();
+    let mut router = Router::in_step(inputs.clone(), V4_8);
+    router.observed = Router::fresh(inputs, V4_8).observed;
+    let plan = router.plan();
+    assert!(plan.intents.is_empty(), "all of it is ours already");
+    assert_snapshot!(plan);
+}
+
+#[test]
+fn peers_of_others() {
+    let mut router = Router::in_step(demo(), V4_8);
+    let peer = router.peer("192.168.2.2").clone();
+    for address in [
+        "10.9.9.1", "10.9.9.2", "10.9.9.3", "10.9.9.4", "10.9.9.5", "10.9.9.6",
+    ] {
+        let address = address.parse().unwrap();
+        router.observed.peers.insert(address, peer.clone());
+    }
+    // As declared: taken over. Another: not touched.
+    router
+        .inputs
+        .neighbors
+        .push(neighbor("n4", "10.9.9.1", 65002));
+    router
+        .inputs
+        .neighbors
+        .push(neighbor("n5", "10.9.9.2", 65009));
+    change(
+        &mut router.inputs.neighbors[4],
+        "auth_password",
+        json!("hunter2"),
+    );
+    let plan = router.plan();
+    assert_snapshot!(plan);
+    assert_eq!(plan.intents.len(), 1);
+}
+
+#[test]
+fn policies_of_others_under_our_names() {
+    let mut router = Router::in_step(demo(), V4_8);
+    router.records.retain(|key, _| key.name != "policy1/export");
+    assert_eq!(router.plan().intents.len(), 1, "equal: taken over");
+    router.observed.policies[0].statements[0].ours = None;
+    router
+        .inputs
+        .neighbors
+        .push(neighbor("n4", "10.0.0.4", 65004));
+    router
+        .inputs
+        .policies
+        .push(next_hop_self("p4", 9, "10.0.0.4"));
+    assert_snapshot!(router.plan());
+}
+
+#[test]
+fn a_narrowed_export_says_needs_reset_before_4_6() {
+    let narrow = |version| {
+        let mut router = Router::in_step(demo(), version);
+        for policy in &mut router.inputs.policies {
+            change(policy, "route_disposition", json!("reject"));
+        }
+        router
+    };
+    assert!(!narrow(V4_8).plan().to_string().contains("needs reset"));
+    let mut router = narrow(V3_36);
+    let plan = router.plan();
+    assert_snapshot!(plan);
+    // Done, and the session stands: it stays said.
+    router.write(&plan.intents);
+    for step in &plan.steps {
+        router.write(&step.settles);
+    }
+    let config = router.config();
+    let body = router.observed.policies[0].statements[0]
+        .ours
+        .as_mut()
+        .unwrap();
+    body.disposition = config.policies["policy1/export"].statements[0].disposition;
+    for _ in 0..2 {
+        let plan = router.plan();
+        assert!(
+            plan.steps.is_empty() && plan.to_string().contains("needs reset"),
+            "{plan}"
+        );
+        router.write(&plan.intents);
+    }
+    // Another session: settled.
+    router.peer("172.16.0.1").established_at = Some(1_700_000_100);
+    router.peer("172.16.1.1").established_at = None;
+    let plan = router.plan();
+    router.write(&plan.intents);
+    assert_snapshot!(plan, @"in step, nothing to do");
+    assert!(router.record("172.16.0.1").owed.is_empty());
+    assert!(router.record("172.16.1.1").owed.is_empty());
+}
+
+#[test]
+fn a_daemon_that_runs_something_else_is_left_alone() {
+    let mut router = Router::in_step(demo(), V4_8);
+    router.observed.global.as_mut().unwrap().asn = 65009;
+    router.observed.peers.clear();
+    let plan = router.plan();
+    assert!(plan.steps.is_empty() && plan.intents.is_empty());
+    assert_snapshot!(plan);
+}
+
+#[test]
+fn what_a_version_has_no_words_for_is_refused() {
+    let mut inputs = demo();
+    for policy in &mut inputs.policies {
+        change(policy, "statement_action", json!("next-hop peer-address"));
+    }
+    assert_snapshot!(Router::fresh(inputs.clone(), V3_10).plan());
+    assert!(
+        !Router::fresh(inputs, V3_36)
+            .plan()
+            .to_string()
+            .contains("failed")
+    );
+}
+
+#[test]
+fn refused_rows_take_nothing_away() {
+    let mut router = Router::in_step(demo(), V4_8);
+    change(&mut router.inputs.neighbors[0], "peer_as", json!(0));
+    change(
+        &mut router.inputs.policies[0],
+        "statement_action",
+        json!("nonsense"),
+    );
+    router
+        .inputs
+        .neighbors
+        .push(neighbor("n4", "10.0.0.4", 65004));
+    router
+        .inputs
+        .policies
+        .push(next_hop_self("p4", 9, "10.0.0.4"));
+    let plan = router.plan();
+    assert_snapshot!(plan, @r"
+    no steps
+    waiting: neighbor n4: not brought up without its policies: policy policy1/export stays as it is: policyinfo p1 is refused
+    waiting: policyinfo p2: policy policy1/export stays as it is: policyinfo p1 is refused
+    waiting: policyinfo p4: policy policy1/export stays as it is: policyinfo p1 is refused
+    ");
+}
+
+#[test]
+fn an_operators_default_is_his() {
+    let mut router = Router::in_step(demo(), V4_8);
+    router.observed.export.default = DefaultAction::Reject;
+    assert_snapshot!(router.plan(), @"in step, nothing to do");
+    // NONE is what `gobgp global policy export del all` leaves behind: with
+    // only ours there, it is drift.
+    router.observed.export.default = DefaultAction::None;
+    router.observed.export.policies.clear();
+    assert_snapshot!(router.plan());
+    router.foreign_policy();
+    assert_snapshot!(router.plan());
+}
