@@ -27,6 +27,7 @@ mod routers;
 mod routes;
 mod select;
 mod serve;
+mod transaction;
 mod watch;
 
 use crate::catalog::Catalog;

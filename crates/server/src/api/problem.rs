@@ -78,6 +78,18 @@ impl Problem {
         }
     }
 
+    /// The same with every pointer moved.
+    pub(crate) fn below(self, place: impl Fn(&str) -> String) -> Self {
+        if self.violations.is_empty() {
+            return self;
+        }
+        let moved = self.violations.into_iter().map(|v| Violation {
+            pointer: place(&v.pointer),
+            message: v.message,
+        });
+        Self::violations(self.status, moved.collect())
+    }
+
     /// Our own fault: the log tells what, the answer only where to look.
     pub(crate) fn internal(request: &str) -> Self {
         Self {

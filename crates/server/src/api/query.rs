@@ -6,6 +6,7 @@ use super::problem::Problem;
 use http::{StatusCode, Uri};
 use sdwan_model::document::unknown;
 use sdwan_model::validate::Violation;
+use std::ops::Range;
 
 /// A request's parameters, each to be taken once.
 #[derive(Debug, Default)]
@@ -157,6 +158,14 @@ impl ListQuery {
         let known: Vec<&str> = LIST.into_iter().chain(columns.names()).collect();
         params.finish(&known)?;
         Ok(query)
+    }
+
+    /// Which of the chosen rows, counted from 0, are on the page.
+    pub(crate) fn range(&self) -> Range<usize> {
+        let end = self
+            .limit
+            .map_or(usize::MAX, |limit| self.offset.saturating_add(limit));
+        self.offset..end
     }
 
     /// Whether rows have to be folded before they can be chosen.

@@ -45,12 +45,18 @@ pub(super) async fn rib(api: &Api, router: &str, uri: &Uri) -> Result<Response<B
 
 /// A network, or an address as the network of that one address.
 fn network(text: &str) -> Result<String, Problem> {
-    let network = text
-        .parse::<IpNet>()
-        .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    // Not by `IpNet`'s own parser, which reads 010 as 10.
+    let network = match text.split_once('/') {
+        None => text.parse::<IpAddr>().ok().map(IpNet::from),
+        Some((address, length)) => address
+            .parse()
+            .ok()
+            .zip(length.parse().ok())
+            .and_then(|(address, length)| IpNet::new(address, length).ok()),
+    };
     match network {
-        Ok(network) => Ok(network.trunc().to_string()),
-        Err(_) => Err(Problem::bad_request(format!(
+        Some(network) => Ok(network.trunc().to_string()),
+        None => Err(Problem::bad_request(format!(
             "parameter prefix must be a network such as 10.0.0.0/8, not {text:?}"
         ))),
     }

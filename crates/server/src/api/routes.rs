@@ -28,6 +28,8 @@ pub(crate) enum Endpoint {
     Holds,
     /// One router's hold, or all routers'.
     Hold,
+    /// Several changes at once.
+    Transaction,
     /// The kinds, as Gohan's clients read them.
     Schemas,
     /// One kind.
@@ -55,6 +57,7 @@ impl Endpoint {
             }
             Self::Actions(_, methods) => methods,
             Self::Hold => &[Method::PUT, Method::DELETE],
+            Self::Transaction => &[Method::POST],
             _ => &[Method::GET],
         }
     }
@@ -78,6 +81,7 @@ impl Endpoint {
             Self::Plan => "plan",
             Self::Rib => "rib",
             Self::Holds | Self::Hold => "hold",
+            Self::Transaction => "transaction",
             Self::Schemas | Self::Schema => "schema",
             Self::Version => "version",
             Self::OpenApi => "openapi",
@@ -151,6 +155,7 @@ impl Routes {
         self.add(own, "/gohan/v0.1/version", Endpoint::Version);
         self.add(own, "/sdwan/v1/holds", Endpoint::Holds);
         self.add(own, "/sdwan/v1/holds/{id}", Endpoint::Hold);
+        self.add(own, "/sdwan/v1/transaction", Endpoint::Transaction);
         self.add(own, "/openapi.json", Endpoint::OpenApi);
         self.add(own, "/healthz", Endpoint::Healthz);
         self.add(own, "/healthcheck", Endpoint::Healthz);

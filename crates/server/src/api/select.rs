@@ -76,13 +76,34 @@ fn rank(value: &Value) -> u8 {
 }
 
 /// The page that is asked for, and how many rows there are before paging.
-/// `candidates` come in order of id, which also parts rows that sort alike.
-pub(crate) fn page(
-    candidates: impl Iterator<Item = Candidate>,
+/// `rows` come in order of id, which also parts rows that sort alike; `show`
+/// is asked only where the query is about what was observed.
+pub(crate) fn page<'a>(
+    rows: impl Iterator<Item = &'a Arc<Row>>,
     columns: &Columns,
     query: &ListQuery,
+    show: impl Fn(&Arc<Row>) -> Shown,
 ) -> (Vec<Candidate>, usize) {
-    let mut found: Vec<Candidate> = candidates
+    let observed = query.needs_status(columns);
+    let candidate = |row: &Arc<Row>| Candidate {
+        row: Arc::clone(row),
+        shown: observed.then(|| show(row)),
+    };
+    let wanted = query.range();
+    if query.filters.is_empty() && query.sort_key.is_none() && !query.descending {
+        // The usual list: what is not on the page is only counted.
+        let mut found = Vec::new();
+        let mut total = 0;
+        for row in rows {
+            if wanted.contains(&total) {
+                found.push(candidate(row));
+            }
+            total += 1;
+        }
+        return (found, total);
+    }
+    let mut found: Vec<Candidate> = rows
+        .map(candidate)
         .filter(|candidate| candidate.passes(columns, query))
         .collect();
     let total = found.len();
@@ -98,12 +119,7 @@ pub(crate) fn page(
         None if query.descending => found.reverse(),
         None => {}
     }
-    let first = query.offset.min(total);
-    let last = query
-        .limit
-        .map_or(total, |limit| first.saturating_add(limit))
-        .min(total);
-    found.truncate(last);
-    found.drain(..first);
+    found.truncate(wanted.end);
+    found.drain(..wanted.start.min(found.len()));
     (found, total)
 }

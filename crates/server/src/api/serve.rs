@@ -3,7 +3,7 @@
 
 use super::problem::Problem;
 use super::routes::{Endpoint, Matched};
-use super::{Api, X_REQUEST_ID, about, resources, routers};
+use super::{Api, X_REQUEST_ID, about, resources, routers, transaction};
 use axum::body::Body;
 use futures::FutureExt;
 use http::header::{ALLOW, CONTENT_LENGTH};
@@ -124,6 +124,7 @@ async fn dispatch(
         Endpoint::Rib => routers::rib(api, found.id(), request.uri()).await,
         Endpoint::Holds => routers::holds(api, request.uri()),
         Endpoint::Hold => routers::hold(api, found.id(), &method, request).await,
+        Endpoint::Transaction => transaction::run(api, request).await,
         Endpoint::Schemas | Endpoint::Schema | Endpoint::Version | Endpoint::OpenApi => {
             api.about.answer(found.endpoint, found.id())
         }

@@ -153,15 +153,12 @@ impl Watch {
         let parent = self.parent.as_deref();
         let rows = snapshot
             .rows(&self.kind.id)
-            .filter(|row| below(&self.kind, parent, row))
-            .map(|row| Candidate {
-                row: Arc::clone(row),
-                shown: Some(snapshot.show(row)),
-            });
-        let (found, _) = page(rows, columns, &self.query);
+            .filter(|row| below(&self.kind, parent, row));
+        let (found, _) = page(rows, columns, &self.query, |row| snapshot.show(row));
         let mut seen = BTreeSet::new();
         let mut events = VecDeque::with_capacity(found.len() + 1);
-        for shown in found.into_iter().filter_map(|c| c.shown) {
+        for Candidate { row, shown } in found {
+            let shown = shown.unwrap_or_else(|| snapshot.show(&row));
             events.push_back(self.put(columns, &shown, snapshot));
             seen.insert(shown.row.id.clone());
         }

@@ -125,7 +125,7 @@ async fn a_second_router_of_the_same_name_or_daemon_is_409() {
         ROUTERS,
         gobgp(1),
         409,
-        &["/host_name", "/mgmt_addr", "/router_id"],
+        &["/host_name", "/local_as", "/mgmt_addr"],
     )
     .await;
 }

@@ -35,8 +35,8 @@ pub struct Setup {
     pub schemas: Option<&'static str>,
     pub config: Config,
     pub limits: Limits,
-    /// How many revisions the store remembers.
-    pub retain: Option<usize>,
+    /// What an earlier server has left.
+    pub store: Option<Arc<dyn Store>>,
 }
 
 pub struct App {
@@ -68,10 +68,7 @@ impl Setup {
             .into_iter()
             .collect();
         let schemas = Schemas::load(&files).unwrap_or_else(|e| panic!("{e:#?}"));
-        let store: Arc<dyn Store> = match self.retain {
-            Some(revisions) => Arc::new(Memory::retaining(revisions)),
-            None => Arc::new(Memory::new()),
-        };
+        let store = self.store.unwrap_or_else(|| Arc::new(Memory::new()));
         let catalog = Catalog::open(store, Arc::new(schemas), options())
             .await
             .expect("an empty store opens");

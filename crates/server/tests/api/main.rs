@@ -10,4 +10,5 @@ mod own_kinds;
 mod routers;
 mod rows;
 mod socket;
+mod transaction;
 mod watch;

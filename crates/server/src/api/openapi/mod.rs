@@ -1,5 +1,11 @@
 //! The API's description for tools, OpenAPI 3.1, made from the schemas.
 
+mod parts;
+
+use parts::{
+    dry_run, fields_param, flag, header, path_params, problem, problem_response, query, reference,
+    request, responses, wrapped,
+};
 use sdwan_model::schema::{Kind, Property, Schemas};
 use serde_json::{Map, Value, json};
 
@@ -259,15 +265,48 @@ fn of_the_server() -> Vec<(String, Value)> {
         "put": hold,
         "delete": operation("resume", "Go on", "204"),
     });
+    let mut schema = get("schema", "One kind");
+    schema["parameters"] = path_params(&["id"]);
     vec![
         ("/sdwan/v1/holds".into(), get("holds", "Every hold")),
         ("/sdwan/v1/holds/{id}".into(), one),
+        ("/sdwan/v1/transaction".into(), transaction()),
         ("/gohan/v0.1/schemas".into(), get("schemas", "The kinds")),
+        ("/gohan/v0.1/schemas/{id}".into(), schema),
         ("/gohan/v0.1/version".into(), get("version", "The version")),
         ("/healthz".into(), get("healthz", "The process runs")),
         ("/readyz".into(), get("readyz", "The server can work")),
         ("/metrics".into(), get("metrics", "Numbers for Prometheus")),
     ]
+}
+
+fn transaction() -> Value {
+    let text = json!({ "type": "string" });
+    let change = json!({
+        "type": "object",
+        "properties": {
+            "op": { "enum": ["create", "update", "replace", "delete"] },
+            "kind": text,
+            "id": text,
+            "body": { "type": "object" },
+            "parent": text,
+            "if_match": { "type": "integer" },
+            "cascade": { "type": "boolean" },
+        },
+        "required": ["op", "kind"],
+    });
+    let changes = json!({ "type": "array", "items": change });
+    let body = json!({ "type": "object", "properties": { "changes": changes } });
+    let rows = json!({ "type": "object", "properties": { "rows": { "type": "array" } } });
+    json!({
+        "post": {
+            "operationId": "transaction",
+            "summary": "Makes several changes, all or none",
+            "parameters": [dry_run()],
+            "requestBody": { "content": { "application/json": { "schema": body } } },
+            "responses": responses(&[("200", "The rows, in the changes' order", Some(rows))]),
+        },
+    })
 }
 
 /// An action's path with `{name}` for `:name`, and the names.
@@ -300,104 +339,4 @@ fn operation_id(verb: &str, kind: &Kind, path: &[&str]) -> String {
     let nested = path.iter().any(|name| *name != "id");
     let below = if nested { ".nested" } else { "" };
     format!("{}.{verb}{below}", kind.id)
-}
-
-fn request(kind: &Kind, form: &str) -> Value {
-    let bare = format!("{}.{form}", kind.id);
-    let schema = json!({ "anyOf": [wrapped(kind, &bare), reference(&bare)] });
-    json!({ "required": true, "content": { "application/json": { "schema": schema } } })
-}
-
-fn wrapped(kind: &Kind, component: &str) -> Value {
-    json!({
-        "type": "object",
-        "properties": { kind.singular.as_str(): reference(component) },
-        "required": [kind.singular],
-    })
-}
-
-fn reference(component: &str) -> Value {
-    json!({ "$ref": format!("#/components/schemas/{component}") })
-}
-
-/// These answers, and problem details for every other.
-fn responses(answers: &[(&str, &str, Option<Value>)]) -> Value {
-    let mut all = Map::new();
-    for (code, description, schema) in answers {
-        let mut answer = json!({ "description": description });
-        if let Some(schema) = schema {
-            answer["content"] = json!({ "application/json": { "schema": schema } });
-        }
-        all.insert((*code).to_owned(), answer);
-    }
-    all.insert("default".into(), problem_response("Refused"));
-    all.into()
-}
-
-fn problem_response(description: &str) -> Value {
-    json!({
-        "description": description,
-        "content": { "application/problem+json": { "schema": reference("Problem") } },
-    })
-}
-
-/// RFC 9457, and what old clients read.
-fn problem() -> Value {
-    let text = json!({ "type": "string" });
-    json!({
-        "type": "object",
-        "properties": {
-            "type": text,
-            "title": text,
-            "status": { "type": "integer" },
-            "detail": text,
-            "error": { "type": "string", "description": "The same as `detail`, for Gohan's clients" },
-            "violations": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "properties": { "pointer": text, "message": text },
-                    "required": ["pointer", "message"],
-                },
-            },
-            "request_id": text,
-        },
-        "required": ["type", "title", "status", "detail", "error"],
-    })
-}
-
-fn path_params(names: &[&str]) -> Value {
-    let one = |name: &&str| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } });
-    names.iter().map(one).collect()
-}
-
-fn query(name: &str, schema: Value) -> Value {
-    json!({ "name": name, "in": "query", "schema": schema })
-}
-
-fn flag(name: &str, description: &str) -> Value {
-    let mut parameter = query(name, json!({ "type": "boolean" }));
-    parameter["description"] = description.into();
-    parameter
-}
-
-fn dry_run() -> Value {
-    flag("dry_run", "Judge and answer, but store nothing")
-}
-
-fn header(name: &str, description: &str) -> Value {
-    json!({
-        "name": name,
-        "in": "header",
-        "description": description,
-        "schema": { "type": "string" },
-    })
-}
-
-fn fields_param(kind: &Kind) -> Value {
-    let names: Vec<&String> = kind.properties.keys().collect();
-    query(
-        "_fields",
-        json!({ "type": "array", "items": { "enum": names } }),
-    )
 }

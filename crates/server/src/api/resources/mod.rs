@@ -1,0 +1,144 @@
+//! Rows of any kind: list, show, create, replace, change, delete.
+
+mod read;
+mod write;
+
+use super::Api;
+use super::X_REVISION;
+use super::answers::Answer;
+use super::columns::{Columns, json};
+use super::problem::Problem;
+use super::routes::{Endpoint, Matched};
+use crate::catalog::{Mode, Shown, Snapshot};
+use crate::speaker::Counters;
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use sdwan_model::resource::Row;
+use sdwan_model::schema::Kind;
+use std::sync::Arc;
+
+/// `GET` and `POST` of `PREFIX/PLURAL`, also below a parent.
+pub(super) async fn collection(
+    api: &Arc<Api>,
+    kind: &Arc<Kind>,
+    found: &Matched<'_>,
+    method: &Method,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
+    let parent = match found.endpoint {
+        Endpoint::NestedCollection(_) => Some(found.parent().to_owned()),
+        _ => None,
+    };
+    let (parts, body) = request.into_parts();
+    if *method == Method::GET {
+        return read::list(api, kind, parent, &parts).await;
+    }
+    write::create(api, kind, parent, &parts, body).await
+}
+
+/// `GET`, `PUT`, `PATCH` and `DELETE` of one row, also below a parent.
+pub(super) async fn item(
+    api: &Arc<Api>,
+    kind: &Arc<Kind>,
+    found: &Matched<'_>,
+    method: &Method,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
+    let target = Target {
+        kind,
+        id: found.id(),
+        parent: match found.endpoint {
+            Endpoint::NestedItem(_) => Some(found.parent()),
+            _ => None,
+        },
+    };
+    let (parts, body) = request.into_parts();
+    match *method {
+        Method::GET => read::show(api, &target, &parts).await,
+        Method::DELETE => write::delete(api, &target, &parts).await,
+        Method::PUT => write::change(api, &target, &parts, body, Mode::Replace).await,
+        _ => write::change(api, &target, &parts, body, Mode::Merge).await,
+    }
+}
+
+/// The row that a URL names.
+struct Target<'a> {
+    kind: &'a Arc<Kind>,
+    id: &'a str,
+    parent: Option<&'a str>,
+}
+
+impl Target<'_> {
+    /// The row, if it is there and below the parent of the URL.
+    fn find(&self, snapshot: &Snapshot) -> Option<Shown> {
+        let shown = snapshot.get(&self.kind.id, self.id)?;
+        below(self.kind, self.parent, &shown.row).then_some(shown)
+    }
+
+    fn missing(&self) -> Problem {
+        Problem::not_found(&format!("{} {}", self.kind.id, self.id))
+    }
+}
+
+/// Whether a row belongs to this parent; every row does where there is none.
+pub(super) fn below(kind: &Kind, parent: Option<&str>, row: &Row) -> bool {
+    match (parent, kind.parent_property()) {
+        (Some(parent), Some(property)) => row.text(&property) == Some(parent),
+        _ => true,
+    }
+}
+
+/// # Errors
+/// 404 where a nested URL names a parent that is not there.
+fn known_parent(snapshot: &Snapshot, kind: &Kind, parent: Option<&str>) -> Result<(), Problem> {
+    match (parent, &kind.parent) {
+        (Some(id), Some(parent)) if snapshot.get(parent, id).is_none() => {
+            Err(Problem::not_found(&format!("{parent} {id}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `{singular: {..}}`.
+pub(super) fn object(
+    columns: &Columns,
+    chosen: &[usize],
+    shown: &Shown,
+    counters: Option<&Counters>,
+    snapshot: &Snapshot,
+) -> Bytes {
+    let mut out = Vec::with_capacity(1024);
+    out.push(b'{');
+    json(&mut out, &columns.kind.singular);
+    out.push(b':');
+    columns.write(&mut out, chosen, shown, counters, snapshot);
+    out.push(b'}');
+    out.into()
+}
+
+/// What an answer is kept under.
+fn question(uri: &Uri) -> &str {
+    uri.path_and_query().map_or("/", |whole| whole.as_str())
+}
+
+fn etag(version: u64) -> HeaderValue {
+    // Digits and quotes: always a header value.
+    HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
+}
+
+/// Of every answer about rows: JSON, true at this revision, not to be kept.
+pub(super) fn headers(revision: u64) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(5);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_REVISION, revision.into());
+    headers
+}
+
+pub(super) fn respond(answer: Answer) -> Response<Body> {
+    let mut response = Response::new(Body::from(answer.body));
+    *response.headers_mut() = answer.headers;
+    response
+}

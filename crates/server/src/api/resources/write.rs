@@ -1,0 +1,169 @@
+//! Changing rows.
+
+use super::{Target, etag, headers, known_parent, object, respond};
+use crate::api::answers::Answer;
+use crate::api::precondition::Precondition;
+use crate::api::problem::Problem;
+use crate::api::query::Params;
+use crate::api::{Api, body};
+use crate::catalog::{self, DeleteOptions, Mode, Shown, WriteOptions};
+use axum::body::Body;
+use http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode};
+use sdwan_model::schema::Kind;
+use sdwan_model::validate::Violation;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// `POST`.
+pub(super) async fn create(
+    api: &Arc<Api>,
+    kind: &Arc<Kind>,
+    parent: Option<String>,
+    request: &Parts,
+    body: Body,
+) -> Result<Response<Body>, Problem> {
+    let mut params = Params::new(&request.uri);
+    let dry_run = params.flag("dry_run");
+    params.finish(&["dry_run"])?;
+    known_parent(&api.catalog.snapshot(), kind, parent.as_deref())?;
+    let body = body::read(&request.headers, body).await?;
+    let body = body::unwrap(body, &kind.singular);
+    let options = WriteOptions { dry_run, parent };
+    let shown = api.catalog.create(&kind.id, body, options).await?;
+    Ok(written(api, kind, &shown, !dry_run))
+}
+
+/// `PUT` and `PATCH`.
+pub(super) async fn change(
+    api: &Arc<Api>,
+    target: &Target<'_>,
+    request: &Parts,
+    body: Body,
+    mode: Mode,
+) -> Result<Response<Body>, Problem> {
+    let mut params = Params::new(&request.uri);
+    let dry_run = params.flag("dry_run");
+    params.finish(&["dry_run"])?;
+    let snapshot = api.catalog.snapshot();
+    known_parent(&snapshot, target.kind, target.parent)?;
+    let anywhere = snapshot.get(&target.kind.id, target.id);
+    let current = target.find(&snapshot);
+    if current.is_none() && (anywhere.is_some() || mode == Mode::Merge) {
+        return Err(target.missing());
+    }
+    let version = current.map(|shown| shown.row.version);
+    let if_match = Precondition::of(&request.headers)?.check(version)?;
+
+    let body = body::read(&request.headers, body).await?;
+    let mut body = body::unwrap(body, &target.kind.singular);
+    let renamed = body.as_object_mut().and_then(|o| o.shift_remove("id"));
+    let change = Write {
+        target,
+        mode,
+        if_match,
+        dry_run: dry_run || renamed.is_some(),
+    };
+    let done = change.run(api, body).await;
+    if renamed.is_some() {
+        return Err(id_in_body(done.err()));
+    }
+    let (shown, created) = done?;
+    Ok(written(api, target.kind, &shown, created && !dry_run))
+}
+
+struct Write<'a> {
+    target: &'a Target<'a>,
+    mode: Mode,
+    if_match: Option<u64>,
+    dry_run: bool,
+}
+
+impl Write<'_> {
+    /// The row, and whether it is new.
+    async fn run(&self, api: &Api, body: Value) -> Result<(Shown, bool), catalog::Error> {
+        let (kind, id) = (&self.target.kind.id, self.target.id);
+        match self.mode {
+            Mode::Merge => {
+                let (if_match, dry_run) = (self.if_match, self.dry_run);
+                let shown = api
+                    .catalog
+                    .update(kind, id, body, Mode::Merge, if_match, dry_run)
+                    .await?;
+                Ok((shown, false))
+            }
+            Mode::Replace => {
+                let options = WriteOptions {
+                    dry_run: self.dry_run,
+                    parent: self.target.parent.map(str::to_owned),
+                };
+                api.catalog
+                    .upsert(kind, id, body, self.if_match, options)
+                    .await
+            }
+        }
+    }
+}
+
+/// The id stands in the URL and nowhere else; what else is wrong is told with it.
+fn id_in_body(other: Option<catalog::Error>) -> Problem {
+    let mut violations = vec![Violation {
+        pointer: "/id".into(),
+        message: "the id stands in the URL and can't be changed: leave it out".into(),
+    }];
+    if let Some(catalog::Error::Invalid(more)) = other {
+        violations.extend(more);
+    }
+    Problem::violations(StatusCode::BAD_REQUEST, violations)
+}
+
+/// `DELETE`.
+pub(super) async fn delete(
+    api: &Arc<Api>,
+    target: &Target<'_>,
+    request: &Parts,
+) -> Result<Response<Body>, Problem> {
+    let mut params = Params::new(&request.uri);
+    let mut options = DeleteOptions {
+        cascade: params.flag("cascade"),
+        force: params.flag("force"),
+        dry_run: params.flag("dry_run"),
+        if_match: None,
+    };
+    params.finish(&["cascade", "force", "dry_run"])?;
+    let snapshot = api.catalog.snapshot();
+    let shown = target.find(&snapshot).ok_or_else(|| target.missing())?;
+    let precondition = Precondition::of(&request.headers)?;
+    options.if_match = precondition.check(Some(shown.row.version))?;
+    api.catalog
+        .delete(&target.kind.id, target.id, options)
+        .await?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    *response.headers_mut() = headers(api.catalog.revision().0);
+    response.headers_mut().remove(CONTENT_TYPE);
+    Ok(response)
+}
+
+/// The answer to a write: the row as it is now.
+fn written(api: &Api, kind: &Arc<Kind>, shown: &Shown, created: bool) -> Response<Body> {
+    let Ok(columns) = api.columns(kind) else {
+        return Response::new(Body::empty());
+    };
+    let snapshot = api.catalog.snapshot();
+    let body = object(columns, columns.all(), shown, None, &snapshot);
+    let mut headers = headers(shown.revision.0);
+    headers.insert(ETAG, etag(shown.row.version));
+    if created {
+        let url = format!("{}/{}", kind.url(), shown.row.id);
+        if let Ok(url) = HeaderValue::from_str(&url) {
+            headers.insert(LOCATION, url);
+        }
+    }
+    let mut response = respond(Answer { headers, body });
+    if created {
+        *response.status_mut() = StatusCode::CREATED;
+    }
+    response
+}

@@ -1,0 +1,117 @@
+//! Several changes, all or none.
+
+use crate::harness::{NEIGHBORS, POLICIES, ROUTERS, app, gobgp, neighbor};
+use serde_json::{Value, json};
+
+const PATH: &str = "/sdwan/v1/transaction";
+
+#[tokio::test]
+async fn rows_that_need_each_other_are_created_together() {
+    let app = app().await;
+    let changes = json!({ "changes": [
+        { "op": "create", "kind": "neighbor", "body": neighbor("192.168.0.1") },
+        { "op": "create", "kind": "router", "body": gobgp(1) },
+    ] });
+    let dry = app
+        .post(&format!("{PATH}?dry_run=true"), changes.clone())
+        .await
+        .expect(200);
+    assert_eq!(dry["rows"][1]["router"]["host_name"], "GoBGP-1");
+    assert_eq!(app.count(ROUTERS).await, 0);
+    let done = app.post(PATH, changes).await.expect(200);
+    assert_eq!(done["rows"][0]["neighbor"]["mgmt_addr"], "192.168.200.103");
+    assert_eq!(
+        (app.count(ROUTERS).await, app.count(NEIGHBORS).await),
+        (1, 1)
+    );
+}
+
+#[tokio::test]
+async fn unique_values_swap() {
+    let app = app().await;
+    let (one, two) = (app.gobgp(1).await, app.gobgp(2).await);
+    let rename = |id: &str, name: &str| json!({ "op": "update", "kind": "router", "id": id, "body": { "host_name": name } });
+    let changes = json!({ "changes": [rename(&one, "GoBGP-2"), rename(&two, "GoBGP-1")] });
+    app.post(PATH, changes).await.expect(200);
+    let shown = app.get(&format!("{ROUTERS}/{one}")).await.expect(200);
+    assert_eq!(shown["router"]["host_name"], "GoBGP-2");
+}
+
+#[tokio::test]
+async fn sister_policies_change_their_action_together() {
+    let app = app().await;
+    app.gobgp(1).await;
+    let mut ids = Vec::new();
+    for address in ["172.16.0.2", "172.16.1.2"] {
+        let body = json!({
+            "host_name": "GoBGP-1", "policy_name": "p", "statement_name": "s",
+            "statement_action": "med 1", "apply_direction": "export", "apply_neighbor": address,
+        });
+        let created = app.post(POLICIES, body).await.expect(201);
+        ids.push(
+            created["policyinfo"]["id"]
+                .as_str()
+                .expect("an id")
+                .to_owned(),
+        );
+    }
+    let change = |id: &String| {
+        let body = json!({ "statement_action": "med 2" });
+        json!({ "op": "update", "kind": "policyinfo", "id": id, "body": body })
+    };
+    let url = format!("{POLICIES}/{}", ids[0]);
+    let alone = json!({ "statement_action": "med 2" });
+    app.patch(&url, alone).await.expect(400);
+    let changes: Vec<Value> = ids.iter().map(change).collect();
+    app.post(PATH, json!({ "changes": changes }))
+        .await
+        .expect(200);
+    let list = app.get(&format!("{POLICIES}?statement_action=med+2")).await;
+    assert_eq!(list.header("x-total-count"), "2");
+}
+
+#[tokio::test]
+async fn one_wrong_change_stops_all_and_every_violation_has_its_place() {
+    let app = app().await;
+    let changes = json!({ "changes": [
+        { "op": "create", "kind": "router", "body": gobgp(1) },
+        { "op": "create", "kind": "router", "body": { "host_name": "x y", "local_as": 0 } },
+        { "op": "delete", "kind": "router", "id": "absent" },
+    ] });
+    let reply = app.post(PATH, changes).await;
+    assert!(reply.status.is_client_error(), "{}", reply.text);
+    assert_eq!(app.count(ROUTERS).await, 0);
+    let wrong = json!({ "changes": [
+        { "op": "create", "kind": "router", "body": { "host_name": "x y", "local_as": 0,
+          "mgmt_addr": "192.0.2.1", "router_id": "10.0.0.1" } },
+        { "op": "create", "kind": "router", "body": gobgp(1) },
+    ] });
+    let pointers = ["/changes/0/body/host_name", "/changes/0/body/local_as"];
+    app.post(PATH, wrong)
+        .await
+        .expect_violations(400, &pointers);
+    let alone = json!({ "changes": [{ "op": "create", "kind": "router", "body": 5 }] });
+    app.post(PATH, alone)
+        .await
+        .expect_violations(400, &["/changes/0"]);
+}
+
+#[tokio::test]
+async fn nonsense_is_told_at_once() {
+    let app = app().await;
+    let body = json!({ "change": 1, "changes": [
+        5, {}, { "op": "create" }, { "op": "make", "kind": "router", "id": "x" },
+        { "op": "update", "kind": "routr", "id": "x", "colour": 1 },
+        { "op": "delete", "kind": "router" }, { "op": "delete", "kind": "router", "id": 5 },
+        { "op": "delete", "kind": "router", "id": "x", "if_match": "1" },
+    ] });
+    let told = app.post(PATH, body).await.expect(400);
+    insta::assert_json_snapshot!("wrong_transaction", told["violations"]);
+    app.post(PATH, json!([]))
+        .await
+        .expect_violations(400, &[""]);
+    app.post(PATH, json!({}))
+        .await
+        .expect_violations(400, &["/changes"]);
+    app.get(PATH).await.expect(405);
+}
