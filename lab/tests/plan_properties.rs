@@ -526,11 +526,19 @@ fn end_is_right(case: &str, world: &World, desired: Option<&RouterConfig>, last:
                 (Direction::Import, &peer.met_import),
                 (Direction::Export, &peer.met_export),
             ] {
-                let met: Option<&(Vec<Link>, DefaultAction)> = met.as_ref();
-                let current = world.daemon.chain(*address, direction);
+                // What a person changed of his own is his to refresh.
+                let ours = |chain: &[Link]| -> Vec<Link> {
+                    chain
+                        .iter()
+                        .filter(|link| !link.conditional)
+                        .cloned()
+                        .collect()
+                };
+                let met = met.as_ref().map(|(chain, _)| ours(chain));
+                let current = ours(&world.daemon.chain(*address, direction).0);
                 assert_eq!(
                     met,
-                    Some(&current),
+                    Some(current),
                     "{case}: {address} was not refreshed {direction:?}"
                 );
             }
@@ -548,7 +556,7 @@ fn end_is_right(case: &str, world: &World, desired: Option<&RouterConfig>, last:
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn a_plan_broken_off_anywhere_opens_nothing_and_is_finished_later(case in any_case()) {
