@@ -181,3 +181,97 @@ fn reason(status: &Status) -> String {
     }
     innermost.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(code: Code, text: &str) -> Error {
+        Error::from_status("192.0.2.1:50051", "AddPeer", &Status::new(code, text))
+    }
+
+    #[test]
+    fn codes_and_texts_say_what_can_be_done() {
+        let (call, address) = ("AddPeer", "192.0.2.1:50051".to_owned());
+        let message = |text: &str| text.to_owned();
+        for (code, text, expected) in [
+            (
+                Code::Unknown,
+                "bgp server hasn't started yet",
+                Error::NotStarted { call },
+            ),
+            (
+                Code::Aborted,
+                "failed to watch event: server stopped",
+                Error::Stopped { call },
+            ),
+            (
+                Code::Unknown,
+                "can't overwrite the existing peer: X",
+                Error::Exists {
+                    call,
+                    message: message("can't overwrite the existing peer: X"),
+                },
+            ),
+            (
+                Code::Unknown,
+                "can't delete. policy p is in use",
+                Error::InUse {
+                    call,
+                    message: message("can't delete. policy p is in use"),
+                },
+            ),
+            (
+                Code::Unknown,
+                "no such peer-group: g",
+                Error::NotFound {
+                    call,
+                    message: message("no such peer-group: g"),
+                },
+            ),
+            (
+                Code::Unknown,
+                "x",
+                Error::Refused {
+                    call,
+                    message: message("x"),
+                },
+            ),
+            (
+                Code::Internal,
+                "x",
+                Error::Malformed {
+                    call,
+                    message: message("x"),
+                },
+            ),
+            (
+                Code::Unimplemented,
+                "unknown service",
+                Error::NotGobgp {
+                    address: address.clone(),
+                    reason: message("unknown service"),
+                },
+            ),
+            (
+                Code::Unavailable,
+                "gone",
+                Error::Unreachable {
+                    address,
+                    reason: message("gone"),
+                },
+            ),
+        ] {
+            assert_eq!(read(code, text), expected);
+        }
+    }
+
+    #[test]
+    fn the_innermost_reason_is_told() {
+        let refused = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "refused");
+        let status = Status::from_error(Box::new(std::io::Error::other(refused)));
+        let error = Error::from_status("a", "GetBgp", &status);
+        assert_eq!(error.to_string(), "gobgpd at a does not answer: refused");
+        assert!(error.is_transient());
+    }
+}

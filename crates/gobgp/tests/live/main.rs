@@ -4,11 +4,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
+mod actions;
+mod conditions;
 mod connection;
 mod daemon;
 mod errors;
+mod learned;
 mod paths;
 mod peers;
 mod policies;
 mod session;
 mod sessions;
+mod sets;
+mod settings;
