@@ -86,7 +86,7 @@ fn start(body: &str, proof: &str) -> Child {
 
 /// Waits for a number of daemons that shows the lab is up, or that it is gone.
 fn wait_for(proof: &str, what: &str, fits: impl Fn(&[String]) -> bool) {
-    wait::until(what, Duration::from_secs(60), || {
+    wait::quietly(what, Duration::from_secs(60), || {
         let found = processes(proof);
         Ok(if fits(&found) {
             Seen::Yes(())
