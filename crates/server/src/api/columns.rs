@@ -239,8 +239,9 @@ impl Columns {
             Source::Since => json(out, &folded.and_then(|f| f.since.as_deref())),
             Source::SessionState => json(out, &monitoring.and_then(|m| text(&m.session_state))),
             Source::Flaps => {
+                // gobgpd forgets its count with a peer or a restart, and 3.10 has none.
                 let known = monitoring.map(|m| m.flaps);
-                json(out, &counters.map(|c| c.flaps).or(known));
+                json(out, &known.or_else(|| counters.map(|c| c.flaps)));
             }
             Source::Live(read) => json(out, &counters.and_then(read)),
             Source::Joined(index) => self.write_joined(out, index, shown, snapshot),

@@ -42,7 +42,10 @@ fn equals(value: &Value, text: &str) -> bool {
         Value::Bool(flag) => text.eq_ignore_ascii_case(if *flag { "true" } else { "false" }),
         Value::Number(number) if number.is_f64() => text.parse().ok() == number.as_f64(),
         Value::Number(number) => number.to_string() == text,
-        Value::Array(_) | Value::Object(_) => value.to_string() == text,
+        Value::Array(_) | Value::Object(_) => {
+            let json = value.to_string();
+            json == text
+        }
     }
 }
 

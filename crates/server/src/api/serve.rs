@@ -11,7 +11,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tower::ServiceExt;
 
 /// Answers a request; never panics, never waits longer than the limit.
@@ -46,14 +46,15 @@ pub(super) async fn serve(api: Arc<Api>, request: Request<Body>) -> Response<Bod
     let took = started.elapsed();
     let status = response.status();
     api.metrics.http(&method, &label, status, took);
-    log(&method, uri.path(), status, took.as_secs_f64() * 1e3, &id);
+    log(&method, uri.path(), status, took, &id);
     response
 }
 
 /// Reading is the normal case, so at the usual level only changes and
 /// failures get a line.
-fn log(method: &Method, path: &str, status: StatusCode, ms: f64, request: &str) {
+fn log(method: &Method, path: &str, status: StatusCode, took: Duration, request: &str) {
     let status = status.as_u16();
+    let ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     if status >= 500 {
         tracing::warn!(%method, path, status, ms, request, "request");
     } else if status < 400 && matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
@@ -145,7 +146,7 @@ fn options(endpoint: &Endpoint) -> Response<Body> {
 
 /// A static file, where a folder is configured and has it.
 async fn file(api: &Api, request: Request<Body>) -> Result<Response<Body>, Problem> {
-    let missing = || Problem::not_found("this path");
+    let missing = || Problem::new(StatusCode::NOT_FOUND, "nothing is at this path");
     let readable = matches!(*request.method(), Method::GET | Method::HEAD);
     let Some(files) = api.files.clone().filter(|_| readable) else {
         return Err(missing());

@@ -5,6 +5,8 @@ use axum::body::Body;
 use http::Method;
 use sdwan_model::plan::{Disturbance, Op, Plan, Stage, Step, Verdict};
 use sdwan_model::resource::ResourceRef;
+use sdwan_model::status::Monitoring;
+use sdwan_server::catalog::Observation;
 use sdwan_server::speaker::{Counters, Route};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -125,6 +127,35 @@ fn counters() -> Counters {
         accepted: 9,
         advertised: 8,
     }
+}
+
+#[tokio::test]
+async fn falls_that_were_seen_count_more_than_gobgpds_own_number() {
+    let app = app().await;
+    let router = app.gobgp(1).await;
+    let id = app.neighbor("192.168.0.1").await;
+    let neighbor = ResourceRef::new("neighbor", &id);
+    for monitoring in ["UP", "DOWN"] {
+        let seen = Monitoring {
+            version: 1,
+            monitoring: monitoring.into(),
+            ..Monitoring::default()
+        };
+        let observation = Observation {
+            router: router.clone(),
+            reachability: None,
+            sessions: [(neighbor.clone(), seen)].into(),
+        };
+        app.catalog.observe(observation).await.expect("it is stored");
+    }
+    // A gobgpd that was restarted since, or 3.10, which has no such number.
+    let forgotten = Counters {
+        flaps: 0,
+        ..counters()
+    };
+    *app.live.counters.lock().expect("whole") = vec![forgotten];
+    let shown = app.get(&format!("{NEIGHBORS}/{id}")).await.expect(200);
+    assert_eq!(shown["neighbor"]["flaps"], 1);
 }
 
 #[tokio::test(start_paused = true)]
