@@ -9,9 +9,15 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// The most bytes of a body.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
+
+/// How long a body may take to arrive; less than a request's limit, so that
+/// the client is told whose fault it was.
+const ARRIVAL: Duration = Duration::from_secs(20);
 
 /// The deepest nesting of a body: no kind comes near.
 const MAX_DEPTH: usize = 64;
@@ -19,7 +25,7 @@ const MAX_DEPTH: usize = 64;
 /// Reads and parses.
 ///
 /// # Errors
-/// 413 over [`MAX_BYTES`], 400 for everything else.
+/// 413 over [`MAX_BYTES`], 408 after [`ARRIVAL`], 400 for everything else.
 pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Value, Problem> {
     check_type(headers)?;
     parse(&collect(headers, body).await?)
@@ -58,10 +64,14 @@ async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     if announced.is_some_and(|length| length > MAX_BYTES as u64) {
         return Err(too_large());
     }
-    match Limited::new(body, MAX_BYTES).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-        Err(_) => Err(Problem::bad_request("the body ended too early")),
+    match timeout(ARRIVAL, Limited::new(body, MAX_BYTES).collect()).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::bad_request("the body ended too early")),
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            format!("the body did not arrive within {} s", ARRIVAL.as_secs()),
+        )),
     }
 }
 

@@ -146,7 +146,10 @@ async fn falls_that_were_seen_count_more_than_gobgpds_own_number() {
             reachability: None,
             sessions: [(neighbor.clone(), seen)].into(),
         };
-        app.catalog.observe(observation).await.expect("it is stored");
+        app.catalog
+            .observe(observation)
+            .await
+            .expect("it is stored");
     }
     // A gobgpd that was restarted since, or 3.10, which has no such number.
     let forgotten = Counters {

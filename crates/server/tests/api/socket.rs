@@ -183,6 +183,19 @@ async fn nonsense_on_the_wire_is_refused_and_others_go_on() {
     server.stop().await;
 }
 
+// The clock moves on whenever everybody waits: no second passes here.
+#[tokio::test(start_paused = true)]
+async fn who_says_nothing_more_is_not_waited_for() {
+    let (server, _) = start().await;
+    // `talk` comes back when the server has closed the connection.
+    talk(&server, b"").await;
+    talk(&server, b"GET /v2.0/routers HTTP/1.1\r\nHost: local").await;
+    let half = b"POST /v2.0/routers HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\
+                 Content-Type: application/json\r\nConnection: close\r\n\r\n{";
+    assert!(talk(&server, half).await.starts_with("HTTP/1.1 408"));
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn a_body_that_is_announced_too_large_is_refused_before_it_is_sent() {
     let (server, _) = start().await;
