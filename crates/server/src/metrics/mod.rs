@@ -151,9 +151,21 @@ fn known(method: &Method) -> &'static str {
 /// Commits and syncs: their ratio is how well writers share the disk.
 fn writes(registry: &mut Registry, stats: Stats) {
     let counted = [
-        ("sdwan_store_commits", "Commits that made a revision", stats.commits),
-        ("sdwan_store_fsyncs", "Syncs that made them durable", stats.fsyncs),
-        ("sdwan_store_conflicts", "Commits whose conditions did not hold", stats.conflicts),
+        (
+            "sdwan_store_commits",
+            "Commits that made a revision",
+            stats.commits,
+        ),
+        (
+            "sdwan_store_fsyncs",
+            "Syncs that made them durable",
+            stats.fsyncs,
+        ),
+        (
+            "sdwan_store_conflicts",
+            "Commits whose conditions did not hold",
+            stats.conflicts,
+        ),
     ];
     for (name, help, count) in counted {
         registry.register(name, help, ConstCounter::new(count));
