@@ -52,7 +52,11 @@ impl Gate {
     #[must_use]
     pub fn writes(&self) -> Vec<String> {
         let state = lock(&self.state);
-        state.writes.iter().map(|call| call.method.clone()).collect()
+        state
+            .writes
+            .iter()
+            .map(|call| call.method.clone())
+            .collect()
     }
 
     /// Stops the write call of this number, counted from now on, at this moment. It never goes on.
@@ -83,14 +87,19 @@ fn pass(state: &mut State, call: Call, moment: Moment) -> bool {
     if moment == Moment::Before {
         state.writes.push(call.clone());
     }
-    let here = state.writes.iter().position(|seen| seen.number == call.number);
+    let here = state
+        .writes
+        .iter()
+        .position(|seen| seen.number == call.number);
     let stops = here.is_some() && state.stop == here.map(|number| (number, moment));
     state.reached |= stops;
     !stops
 }
 
 fn writes(method: &str) -> bool {
-    !["Get", "List", "Watch"].iter().any(|prefix| method.starts_with(prefix))
+    !["Get", "List", "Watch"]
+        .iter()
+        .any(|prefix| method.starts_with(prefix))
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {

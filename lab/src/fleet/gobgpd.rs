@@ -307,7 +307,10 @@ impl Gobgpd {
                 [path] if holds(&path.attributes) => Seen::Yes(path.attributes.clone()),
                 paths => Seen::NotYet(format!(
                     "{:?}",
-                    paths.iter().map(|path| &path.attributes).collect::<Vec<_>>()
+                    paths
+                        .iter()
+                        .map(|path| &path.attributes)
+                        .collect::<Vec<_>>()
                 )),
             })
         })

@@ -18,7 +18,7 @@ mod speaker;
 pub use gate::Gate;
 pub use gobgpd::Gobgpd;
 pub use server::{Row, Server};
-pub use speaker::{HalfSpeaker, Silence};
+pub use speaker::{Silence, half_speaker};
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -54,11 +54,12 @@ impl Fleet {
     /// # Errors
     /// Outside of a world.
     pub fn lay(names: &[&'static str]) -> Result<Self> {
-        let (mut wan, mut management, mut nodes) =
-            (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        let (mut wan, mut management, mut nodes) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
         for (name, last) in names.iter().zip(1..) {
-            let (own, of_management) =
-                (Ipv4Addr::new(10, 0, 0, last), Ipv4Addr::new(192, 168, 200, last));
+            let (own, of_management) = (
+                Ipv4Addr::new(10, 0, 0, last),
+                Ipv4Addr::new(192, 168, 200, last),
+            );
             wan.insert(*name, own);
             management.insert(*name, of_management);
             nodes.push(Node {

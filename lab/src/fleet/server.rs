@@ -165,7 +165,9 @@ impl Server {
     /// A refusal, in the server's words.
     pub fn create(&self, plural: &'static str, body: &Value) -> Result<Row> {
         let answer = self.expect(Method::POST, &format!("/v2.0/{plural}"), Some(body))?;
-        let id = inner(&answer)["id"].as_str().context("no id in the answer")?;
+        let id = inner(&answer)["id"]
+            .as_str()
+            .context("no id in the answer")?;
         Ok(Row {
             plural,
             id: id.to_owned(),
@@ -225,7 +227,8 @@ impl Server {
     /// # Errors
     /// A refusal.
     pub fn update(&self, row: &Row, changes: &Value) -> Result<()> {
-        self.expect(Method::PATCH, &row.path(), Some(changes)).map(drop)
+        self.expect(Method::PATCH, &row.path(), Some(changes))
+            .map(drop)
     }
 
     /// Deletes a row; `how` is empty, `?cascade=true` or `?force=true`.

@@ -1,51 +1,59 @@
-//! A neighbor that stops halfway: its sessions stay in one state of the BGP state machine.
+//! A neighbor that stops halfway: its session stays in one state of the BGP state machine.
+//!
+//! It connects to the router rather than wait for it: version 4 tells OPENSENT of an incoming
+//! connection only.
 
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpStream};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::Result;
 
 use super::Fleet;
 
+/// Between two attempts to connect.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// How far the neighbor goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Silence {
-    /// Takes the connection and says nothing: the router stays in OPENSENT.
+    /// Connects and says nothing: the router stays in OPENSENT.
     AtOnce,
     /// Sends its OPEN and no KEEPALIVE: the router stays in OPENCONFIRM.
     AfterOpen {
-        /// The AS that it says it is; up to 65535.
+        /// The AS that it says it is.
         asn: u16,
     },
 }
 
-/// Listens on a node's BGP port, as long as the world lasts.
-#[derive(Debug)]
-pub struct HalfSpeaker;
-
-impl HalfSpeaker {
-    /// Starts to listen.
-    ///
-    /// # Errors
-    /// When the port is taken.
-    pub fn start(fleet: &Fleet, node: &str, silence: Silence) -> Result<Self> {
-        let address = fleet.wan(node)?;
-        let listen = || Ok(TcpListener::bind((address, 179))?);
-        let listener = fleet.machine(node)?.netns().enter(listen)?;
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                thread::spawn(move || speak(stream, silence, address));
+/// Has such a neighbor on a node connect to a router, again and again, as long as the world lasts.
+///
+/// # Errors
+/// When there is no such node.
+pub fn half_speaker(fleet: &Fleet, node: &str, router: &str, silence: Silence) -> Result<()> {
+    let (own, router) = (fleet.wan(node)?, fleet.wan(router)?);
+    let fleet = fleet.clone();
+    let node = node.to_owned();
+    fleet.machine(&node)?;
+    thread::spawn(move || {
+        let connect = || Ok(TcpStream::connect((router, 179)).ok());
+        loop {
+            let machine = fleet.machine(&node);
+            let stream = machine.and_then(|machine| machine.netns().enter(connect));
+            if let Ok(Some(stream)) = stream {
+                speak(stream, silence, own);
             }
-        });
-        Ok(Self)
-    }
+            thread::sleep(PAUSE);
+        }
+    });
+    Ok(())
 }
 
 /// Says its part, then reads until the router gives up.
-fn speak(mut stream: std::net::TcpStream, silence: Silence, address: Ipv4Addr) {
+fn speak(mut stream: TcpStream, silence: Silence, identifier: Ipv4Addr) {
     if let Silence::AfterOpen { asn } = silence
-        && stream.write_all(&open(asn, address)).is_err()
+        && stream.write_all(&open(asn, identifier)).is_err()
     {
         return;
     }

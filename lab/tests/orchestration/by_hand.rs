@@ -83,11 +83,15 @@ fn theirs(fleet: &Fleet, r: &Gobgpd) -> Result<Vec<String>> {
         found.sort();
         for direction in [PolicyDirection::Import, PolicyDirection::Export] {
             for mut assignment in client.list_policy_assignments("global", direction).await? {
-                assignment.policies.retain(|policy| !policy.name.contains('/'));
+                assignment
+                    .policies
+                    .retain(|policy| !policy.name.contains('/'));
                 found.push(format!("{assignment:?}"));
             }
         }
-        let peers = client.list_peers(sdwan_gobgp::types::PeerFilter::default()).await?;
+        let peers = client
+            .list_peers(sdwan_gobgp::types::PeerFilter::default())
+            .await?;
         let mut peers: Vec<_> = peers
             .iter()
             .filter(|peer| peer.state.neighbor_address != "10.0.0.2")
@@ -103,7 +107,11 @@ fn theirs(fleet: &Fleet, r: &Gobgpd) -> Result<Vec<String>> {
 fn what_a_human_made_survives_everything_we_do() {
     on(BOTH, |release| {
         let fleet = Fleet::lay(&["R", "A", "B", "C"])?;
-        let (a, b, c) = (far(&fleet, "A", A)?, far(&fleet, "B", B)?, far(&fleet, "C", C)?);
+        let (a, b, c) = (
+            far(&fleet, "A", A)?,
+            far(&fleet, "B", B)?,
+            far(&fleet, "C", C)?,
+        );
         let r = fleet.configured("R", release, CONFIGURATION)?;
         for line in TYPED {
             r.cli(line)?;
@@ -137,7 +145,9 @@ fn what_a_human_made_survives_everything_we_do() {
         let second = server.export("R", "q", "A", "community add 65001:5")?;
         server.until(&second, "ACTIVE")?;
         server.delete(&policy, "")?;
-        a.until_route(PREFIX, "with our community", |route| route.communities.len() == 1)?;
+        a.until_route(PREFIX, "with our community", |route| {
+            route.communities.len() == 1
+        })?;
         server.until_gone(&policy)?;
         unchanged("after a restart of the server")?;
         server.delete(&router, "?cascade=true")?;
@@ -197,7 +207,10 @@ fn a_daemon_of_another_as_is_sent_nothing() {
         let row = server.neighbor("R", "A", A, &json!({}))?;
         let shown = server.until(&router, "FAILED")?;
         let reason = shown["status_reason"].as_str().unwrap_or_default();
-        ensure!(reason.contains("restart gobgpd") && reason.contains("64999"), "{shown}");
+        ensure!(
+            reason.contains("restart gobgpd") && reason.contains("64999"),
+            "{shown}"
+        );
         let shown = server.until(&row, "PENDING_CREATE")?;
         ensure!(shown["status_reason"].is_string(), "{shown}");
         ensure!(gate.writes().is_empty(), "{:?}", gate.writes());

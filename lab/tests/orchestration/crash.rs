@@ -15,7 +15,6 @@ use super::ground::{A, B, BOTH, PREFIX, far, on};
 struct Strike<'a> {
     gate: &'a Gate,
     number: usize,
-    moment: Moment,
 }
 
 impl Strike<'_> {
@@ -85,7 +84,14 @@ impl Scene {
         let row = server.neighbor("R", "A", A, &json!({}))?;
         server.until(&row, "UP")?;
         r.announce(PREFIX)?;
-        Ok(Self { fleet, r, a, gate, server, router })
+        Ok(Self {
+            fleet,
+            r,
+            a,
+            gate,
+            server,
+            router,
+        })
     }
 
     /// Kills the server at every call of what `change` asks for, in turn; `holds` tells, by the
@@ -101,7 +107,10 @@ impl Scene {
                 turn += 1;
                 self.gate.stop_at(number, moment);
                 let row = change(&self.server, turn)?;
-                let strike = Strike { gate: &self.gate, number, moment };
+                let strike = Strike {
+                    gate: &self.gate,
+                    number,
+                };
                 let router = &self.router;
                 let struck = strike.fall(&mut self.server, |server| {
                     let shown = server.show(&row)?;
@@ -130,12 +139,16 @@ impl Scene {
         self.server.until(&row, "ACTIVE")?;
         self.survive(
             |server, turn| {
-                server.update(&row, &json!({"statement_action": format!("med {}", turn + 1)}))?;
+                server.update(
+                    &row,
+                    &json!({"statement_action": format!("med {}", turn + 1)}),
+                )?;
                 Ok(row.clone())
             },
             |a, turn| {
                 let what = format!("with the MED of turn {turn}");
-                a.until_route(PREFIX, &what, |route| route.med == Some(turn + 1)).map(drop)
+                a.until_route(PREFIX, &what, |route| route.med == Some(turn + 1))
+                    .map(drop)
             },
         )
     }
@@ -158,8 +171,10 @@ impl Scene {
             },
             |a, turn| {
                 let med = (turn % 2 == 1).then_some(700);
-                a.until_route(PREFIX, &format!("with MED {med:?}"), |route| route.med == med)
-                    .map(drop)
+                a.until_route(PREFIX, &format!("with MED {med:?}"), |route| {
+                    route.med == med
+                })
+                .map(drop)
             },
         )
     }
@@ -172,7 +187,9 @@ fn between_the_calls_of_a_changed_policy() {
 
 #[test]
 fn between_the_calls_of_a_policy_that_comes_and_goes() {
-    on(BOTH, |release| Scene::set(release, &[])?.survive_coming_and_going());
+    on(BOTH, |release| {
+        Scene::set(release, &[])?.survive_coming_and_going()
+    });
 }
 
 /// Beside somebody else's policies, one that changes takes many single calls.
@@ -184,7 +201,9 @@ const SOMEBODY_ELSES: [&str; 3] = [
 
 #[test]
 fn between_the_calls_of_a_changed_policy_beside_foreign_ones() {
-    on(BOTH, |release| Scene::set(release, &SOMEBODY_ELSES)?.survive_changes());
+    on(BOTH, |release| {
+        Scene::set(release, &SOMEBODY_ELSES)?.survive_changes()
+    });
 }
 
 #[test]
@@ -206,9 +225,14 @@ fn between_the_calls_of_a_bring_up() {
                 let router = server.router_at("R", &gate.address(), &json!({}))?;
                 let policy = server.export("R", "p", "A", "med 6")?;
                 let row = server.neighbor("R", "A", A, &json!({}))?;
-                let strike = Strike { gate: &gate, number, moment };
+                let strike = Strike {
+                    gate: &gate,
+                    number,
+                };
                 let struck = strike.fall(&mut server, |server| {
-                    let up = server.show(&row)?.is_some_and(|shown| shown["status"] == "UP");
+                    let up = server
+                        .show(&row)?
+                        .is_some_and(|shown| shown["status"] == "UP");
                     Ok(up && in_step(server, &router)?)
                 })?;
                 server.until(&row, "UP")?;
@@ -235,7 +259,13 @@ fn between_the_calls_of_a_delete() {
         let nobody = scene.fleet.wan("Nobody")?;
         for moment in [Moment::Before, Moment::After] {
             at_every_call(moment, |number| {
-                let Scene { gate, server, router, r, .. } = &mut scene;
+                let Scene {
+                    gate,
+                    server,
+                    router,
+                    r,
+                    ..
+                } = &mut scene;
                 gate.open();
                 let row = server.neighbor("R", "Nobody", B, &json!({}))?;
                 let policy = server.export("R", "p", "Nobody", "med 1")?;
@@ -244,7 +274,7 @@ fn between_the_calls_of_a_delete() {
                 gate.stop_at(number, moment);
                 server.delete(&row, "")?;
                 server.delete(&policy, "")?;
-                let strike = Strike { gate, number, moment };
+                let strike = Strike { gate, number };
                 let struck = strike.fall(server, |server| {
                     Ok(server.show(&row)?.is_none() && server.show(&policy)?.is_none())
                 })?;
@@ -252,7 +282,11 @@ fn between_the_calls_of_a_delete() {
                 server.until_gone(&policy)?;
                 server.until_in_step(router)?;
                 ensure!(r.peer(nobody)?.is_none(), "the peer is still there");
-                ensure!(r.cli("policy -j")?.trim_end() == "[]", "{}", r.cli("policy")?);
+                ensure!(
+                    r.cli("policy -j")?.trim_end() == "[]",
+                    "{}",
+                    r.cli("policy")?
+                );
                 Ok(struck)
             })?;
         }

@@ -29,8 +29,16 @@ fn until_bare(server: &Server, r: &Gobgpd, rows: &[Row]) -> Result<()> {
         server.until_gone(row)?;
     }
     ensure!(r.peers()?.is_empty());
-    ensure!(r.cli("policy -j")?.trim_end() == "[]", "{}", r.cli("policy")?);
-    ensure!(r.cli("policy neighbor -j")?.trim_end() == "[]", "{}", r.cli("policy neighbor")?);
+    ensure!(
+        r.cli("policy -j")?.trim_end() == "[]",
+        "{}",
+        r.cli("policy")?
+    );
+    ensure!(
+        r.cli("policy neighbor -j")?.trim_end() == "[]",
+        "{}",
+        r.cli("policy neighbor")?
+    );
     ensure!(r.asn()? == 65001);
     Ok(())
 }
@@ -56,7 +64,9 @@ fn deletes_in_any_order_converge() {
                 // A router takes the rest along; what is on its way already says nothing new.
                 let how = if index == 0 { "?cascade=true" } else { "" };
                 match server.show(row)? {
-                    Some(shown) if shown["status"] != "PENDING_DELETE" => server.delete(row, how)?,
+                    Some(shown) if shown["status"] != "PENDING_DELETE" => {
+                        server.delete(row, how)?
+                    }
                     _ => {}
                 }
             }

@@ -41,7 +41,11 @@ fn no_secret_is_logged() -> Result<()> {
     for entry in std::fs::read_dir(world::FOLDER)? {
         let log = entry?.path().join("sdwan-server.log");
         let text = std::fs::read_to_string(&log).unwrap_or_default();
-        ensure!(!text.contains(PASSWORD), "{} holds a password", log.display());
+        ensure!(
+            !text.contains(PASSWORD),
+            "{} holds a password",
+            log.display()
+        );
     }
     Ok(())
 }

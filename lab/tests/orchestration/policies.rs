@@ -1,20 +1,23 @@
 //! Policies, proved by the routes that the far sides hold.
 
 use anyhow::{Result, ensure};
-use sdwan_gobgp::bgp::Attributes;
-use sdwan_lab::fleet::{Fleet, Gobgpd, Server};
+use sdwan_gobgp::bgp::{Attributes, Community, Segment};
+use sdwan_lab::fleet::{Fleet, Gobgpd, Row, Server};
 use sdwan_lab::tools::Release;
 use serde_json::{Value, json};
 
 use super::ground::{A, ALL, AS, B, BOTH, C, PREFIX, far, on};
 
-/// A changes what B is sent: as B holds it, while C holds what it held.
 #[test]
 fn every_action_is_seen_by_its_neighbor_and_no_other() {
     on(BOTH, |release| {
         let fleet = Fleet::lay(&["R", "A", "B", "C"])?;
         // A is of another AS and announces; B and C are inside.
-        let (a, b, c) = (far(&fleet, "A", A)?, far(&fleet, "B", AS)?, far(&fleet, "C", AS)?);
+        let (a, b, c) = (
+            far(&fleet, "A", A)?,
+            far(&fleet, "B", AS)?,
+            far(&fleet, "C", AS)?,
+        );
         a.announce(PREFIX)?;
         let r = fleet.gobgpd("R", release)?;
         let server = Server::start(&fleet)?;
@@ -36,14 +39,18 @@ fn every_action_is_seen_by_its_neighbor_and_no_other() {
         let row = server.export("R", "p", "B", "next-hop self")?;
         let near = r.wan()?;
         b.until_route(PREFIX, "via R", |route| route.next_hop == Some(near.into()))?;
-        let actions: [(&str, &dyn Fn(&Attributes) -> bool); 5] = [
+        let actions: [(&str, Holds<'_>); 5] = [
             ("med 120", &|route| route.med == Some(120)),
             ("local-pref 250", &|route| route.local_pref == Some(250)),
             ("community add 65001:42", &|route| {
-                format!("{:?}", route.communities).contains("42") || route.communities.len() == 1
+                route.communities == [Community(65001 << 16 | 42)]
             }),
-            ("as-prepend 65009 3", &|route| ases(route) == [65009, 65009, 65009, A]),
-            ("next-hop self", &|route| route.next_hop == Some(near.into()) && route.med.is_none()),
+            ("as-prepend 65009 3", &|route| {
+                ases(route) == [65009, 65009, 65009, A]
+            }),
+            ("next-hop self", &|route| {
+                route.next_hop == Some(near.into()) && route.med.is_none()
+            }),
         ];
         for (action, holds) in actions {
             server.update(&row, &json!({"statement_action": action}))?;
@@ -52,12 +59,17 @@ fn every_action_is_seen_by_its_neighbor_and_no_other() {
             c.until_route(PREFIX, "as it came", untouched)?;
         }
         // Import: what comes from A is preferred less, inside as well.
-        let import = server.create("policyinfos", &json!({
-            "host_name": "R", "policy_name": "in", "statement_name": "s",
-            "statement_action": "local-pref 70", "apply_direction": "import",
-            "apply_neighbor": from_a.to_string(), "route_disposition": "accept",
-        }))?;
-        c.until_route(PREFIX, "less preferred", |route| route.local_pref == Some(70))?;
+        let import = server.create(
+            "policyinfos",
+            &json!({
+                "host_name": "R", "policy_name": "in", "statement_name": "s",
+                "statement_action": "local-pref 70", "apply_direction": "import",
+                "apply_neighbor": from_a.to_string(), "route_disposition": "accept",
+            }),
+        )?;
+        c.until_route(PREFIX, "less preferred", |route| {
+            route.local_pref == Some(70)
+        })?;
         server.until(&import, "ACTIVE")?;
         server.delete(&import, "")?;
         server.delete(&row, "")?;
@@ -71,8 +83,10 @@ fn every_action_is_seen_by_its_neighbor_and_no_other() {
     });
 }
 
+/// What a route must be like.
+type Holds<'a> = &'a dyn Fn(&Attributes) -> bool;
+
 fn ases(route: &Attributes) -> Vec<u32> {
-    use sdwan_gobgp::bgp::Segment;
     let segments = route.as_path.iter().flat_map(|path| &path.0);
     let ases = segments.flat_map(|segment| match segment {
         Segment::Sequence(ases) | Segment::Set(ases) => ases.clone(),
@@ -81,18 +95,21 @@ fn ases(route: &Attributes) -> Vec<u32> {
     ases.collect()
 }
 
-fn rejecting(fleet: &Fleet, server: &Server, node: &str) -> Result<sdwan_lab::fleet::Row> {
-    server.create("policyinfos", &json!({
-        "host_name": "R", "policy_name": "none", "statement_name": "s",
-        "route_disposition": "reject", "apply_direction": "export",
-        "apply_neighbor": fleet.wan(node)?.to_string(),
-    }))
+fn rejecting(fleet: &Fleet, server: &Server, node: &str) -> Result<Row> {
+    server.create(
+        "policyinfos",
+        &json!({
+            "host_name": "R", "policy_name": "none", "statement_name": "s",
+            "route_disposition": "reject", "apply_direction": "export",
+            "apply_neighbor": fleet.wan(node)?.to_string(),
+        }),
+    )
 }
 
 /// B and C with R's route; a row that keeps it from B.
 fn narrow(
     release: Release,
-    body: impl FnOnce(&Fleet, &Server, &Gobgpd, &Gobgpd, &sdwan_lab::fleet::Row) -> Result<()>,
+    body: impl FnOnce(&Fleet, &Server, &Gobgpd, &Gobgpd, &Row) -> Result<()>,
 ) -> Result<()> {
     let fleet = Fleet::lay(&["R", "B", "C"])?;
     let (b, c) = (far(&fleet, "B", B)?, far(&fleet, "C", C)?);
@@ -134,7 +151,10 @@ fn a_narrowed_export_is_withdrawn_or_says_that_it_needs_a_reset() {
             }
             let shown = server.until(row, "FAILED")?;
             let reason = shown["status_reason"].as_str().unwrap_or_default();
-            ensure!(reason.contains("needs reset") && reason.contains("10.0.0.2"), "{shown}");
+            ensure!(
+                reason.contains("needs reset") && reason.contains("10.0.0.2"),
+                "{shown}"
+            );
             ensure!(b.paths(PREFIX)?.len() == 1, "this version does withdraw it");
             // The far side's hand, which is quicker than R's own reset.
             b.cli("neighbor 10.0.0.1 disable")?;
@@ -151,15 +171,22 @@ fn a_narrowed_export_is_withdrawn_or_says_that_it_needs_a_reset() {
 fn all_neighbors_are_those_that_are_declared() {
     on(BOTH, |release| {
         let fleet = Fleet::lay(&["R", "A", "B", "C"])?;
-        let (a, b, c) = (far(&fleet, "A", A)?, far(&fleet, "B", B)?, far(&fleet, "C", C)?);
+        let (a, b, c) = (
+            far(&fleet, "A", A)?,
+            far(&fleet, "B", B)?,
+            far(&fleet, "C", C)?,
+        );
         let r = fleet.gobgpd("R", release)?;
         let server = Server::start(&fleet)?;
         let router = server.router("R")?;
-        let all = server.create("policyinfos", &json!({
-            "host_name": "R", "policy_name": "all", "statement_name": "s",
-            "statement_action": "med 3", "apply_direction": "export", "apply_neighbor": "",
-            "route_disposition": "accept",
-        }))?;
+        let all = server.create(
+            "policyinfos",
+            &json!({
+                "host_name": "R", "policy_name": "all", "statement_name": "s",
+                "statement_action": "med 3", "apply_direction": "export", "apply_neighbor": "",
+                "route_disposition": "accept",
+            }),
+        )?;
         server.until(&router, "ACTIVE")?;
         r.cli("neighbor add 10.0.0.4 as 65004")?;
         r.announce(PREFIX)?;

@@ -2,7 +2,7 @@
 
 use anyhow::ensure;
 use sdwan_gobgp::types::{PeerSettings, SessionState};
-use sdwan_lab::fleet::{Fleet, HalfSpeaker, Server, Silence};
+use sdwan_lab::fleet::{Fleet, Server, Silence, half_speaker};
 use sdwan_lab::topology::MANAGEMENT;
 use serde_json::json;
 
@@ -12,14 +12,15 @@ use super::ground::{A, AS, B, BOTH, PREFIX, far, on};
 fn every_state_but_established_is_down_and_is_said() {
     on(BOTH, |release| {
         let fleet = Fleet::lay(&["R", "Open", "Confirm", "Nobody"])?;
-        HalfSpeaker::start(&fleet, "Open", Silence::AtOnce)?;
-        HalfSpeaker::start(&fleet, "Confirm", Silence::AfterOpen { asn: 65003 })?;
+        half_speaker(&fleet, "Open", "R", Silence::AtOnce)?;
+        half_speaker(&fleet, "Confirm", "R", Silence::AfterOpen { asn: 65003 })?;
         let _r = fleet.gobgpd("R", release)?;
         let server = Server::start(&fleet)?;
         server.router("R")?;
+        let waits = json!({"passive": true});
         let stays = [
-            (server.neighbor("R", "Open", A, &json!({}))?, "OPENSENT"),
-            (server.neighbor("R", "Confirm", B, &json!({}))?, "OPENCONFIRM"),
+            (server.neighbor("R", "Open", A, &waits)?, "OPENSENT"),
+            (server.neighbor("R", "Confirm", B, &waits)?, "OPENCONFIRM"),
             // Between its attempts it waits in ACTIVE.
             (server.neighbor("R", "Nobody", B, &json!({}))?, "ACTIVE"),
         ];
@@ -51,7 +52,12 @@ fn a_session_that_drops_is_down_and_strangers_block_nothing() {
         a.delete_peer(r.wan()?)?;
         let shown = server.until(&to_a, "DOWN")?;
         ensure!(shown["flaps"] == 1, "{shown}");
-        ensure!(shown["session_state"].as_str().is_some_and(|s| s != "ESTABLISHED"), "{shown}");
+        ensure!(
+            shown["session_state"]
+                .as_str()
+                .is_some_and(|s| s != "ESTABLISHED"),
+            "{shown}"
+        );
         b.add_peer(r.wan()?, &PeerSettings::new(AS))?;
         a.add_peer(r.wan()?, &PeerSettings::new(AS))?;
         let shown = server.until(&to_a, "UP")?;

@@ -24,7 +24,8 @@ impl Pair<'_> {
         let falls = self.far.falls(near)? + 1;
         self.server.update(self.row, changes)?;
         let what = format!("to have fallen for {changes}");
-        self.far.until_peer(near, &what, |peer| peer.state.flaps >= falls)?;
+        self.far
+            .until_peer(near, &what, |peer| peer.state.flaps >= falls)?;
         self.far.until_established(near)?;
         self.settled(falls)
     }
@@ -57,8 +58,15 @@ fn timers_are_negotiated_anew() {
         let other = server.neighbor("R", "B", B, &json!({}))?;
         server.until(&row, "UP")?;
         server.until(&other, "UP")?;
-        let pair = Pair { server: &server, r: &r, far: &a, router: &router, row: &row };
-        let negotiated = || Ok::<_, anyhow::Error>(a.expect_peer(r.wan()?)?.timers.negotiated_hold_time);
+        let pair = Pair {
+            server: &server,
+            r: &r,
+            far: &a,
+            router: &router,
+            row: &row,
+        };
+        let negotiated =
+            || Ok::<_, anyhow::Error>(a.expect_peer(r.wan()?)?.timers.negotiated_hold_time);
         let configured = || Ok::<_, anyhow::Error>(r.expect_peer(a.wan()?)?.timers);
 
         pair.update_with_a_fall(&json!({"hold_time": 30}))?;
@@ -84,7 +92,9 @@ fn what_a_session_starts_with_is_renewed() {
         let fleet = Fleet::lay(&["R", "A"])?;
         let settings = PeerSettings {
             afi_safis: Some(
-                [Family::IPV4_UNICAST, Family::IPV6_UNICAST].map(AfiSafiSettings::from).into(),
+                [Family::IPV4_UNICAST, Family::IPV6_UNICAST]
+                    .map(AfiSafiSettings::from)
+                    .into(),
             ),
             ..PeerSettings::new(AS)
         };
@@ -94,7 +104,13 @@ fn what_a_session_starts_with_is_renewed() {
         let router = server.router("R")?;
         let row = server.neighbor("R", "A", A, &json!({}))?;
         server.until(&row, "UP")?;
-        let pair = Pair { server: &server, r: &r, far: &a, router: &router, row: &row };
+        let pair = Pair {
+            server: &server,
+            r: &r,
+            far: &a,
+            router: &router,
+            row: &row,
+        };
         let peer = || r.expect_peer(a.wan()?);
         let ipv6 = |agreed: bool| {
             let text = a.cli("neighbor 10.0.0.1")?;
@@ -125,8 +141,14 @@ fn what_a_session_starts_with_is_renewed() {
 fn who_speaks_with_whom_and_whether_at_all() {
     on(BOTH, |release| {
         let fleet = Fleet::lay(&["R", "A"])?;
-        fleet.machine("R")?.netns().ip("address add 10.0.0.101/24 dev wan\n")?;
-        let waits = PeerSettings { passive_mode: Some(true), ..PeerSettings::new(AS) };
+        fleet
+            .machine("R")?
+            .netns()
+            .ip("address add 10.0.0.101/24 dev wan\n")?;
+        let waits = PeerSettings {
+            passive_mode: Some(true),
+            ..PeerSettings::new(AS)
+        };
         let a = far_with(&fleet, "A", A, &waits)?;
         let second = "10.0.0.101".parse()?;
         a.add_peer(second, &waits)?;
@@ -207,7 +229,13 @@ fn a_route_reflectors_client_is_sent_what_another_sent() {
         let to_b = server.neighbor("R", "B", AS, &json!({}))?;
         server.until(&to_a, "UP")?;
         server.until(&to_b, "UP")?;
-        let pair = Pair { server: &server, r: &r, far: &b, router: &router, row: &to_b };
+        let pair = Pair {
+            server: &server,
+            r: &r,
+            far: &b,
+            router: &router,
+            row: &to_b,
+        };
         ensure!(b.paths(PREFIX)?.is_empty());
         pair.update_with_a_fall(&json!({"route_reflector_client": true}))?;
         b.until_route(PREFIX, "reflected", |route| route.originator_id.is_some())?;
