@@ -66,7 +66,7 @@ impl Http {
         self.send(Method::GET, path, query, None).await
     }
 
-    /// One request. `path` is already encoded; see [`segment`].
+    /// One request. `path` is already encoded.
     ///
     /// # Errors
     /// The server's refusal by its status, in its own words.

@@ -1,5 +1,11 @@
 //! The real binaries, as a user runs them.
 
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "helpers of tests; not every test binary uses all of them"
+)]
+
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
