@@ -10,7 +10,7 @@ use std::time::Duration;
 pub(crate) type Events = BoxStream<'static, Result<PeerEvent, Error>>;
 
 /// No version takes that long, on a machine that is not out of its depth.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 pub(crate) struct Pair {
     /// The listener's, then the caller's.
