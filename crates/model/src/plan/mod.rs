@@ -7,10 +7,10 @@
 //! planning again gets to the same end. What `sdwan` did not create is never
 //! changed or removed.
 //!
-//! The rooms: [`global`] (AS and router-id), [`policies`] (sets, policies,
-//! assignments), [`peers`], [`refresh`] (what a changed policy owes to the
-//! sessions), [`effects`] (what a change of a peer's field does on which
-//! version), [`render`] (the text that `sdwan plan` prints).
+//! The rooms: `global` (AS and router-id), `policies` (sets, policies,
+//! assignments), `peers`, `refresh` (what a changed policy owes to the
+//! sessions), `effects` (what a change of a peer's field does on which
+//! version), `render` (the text that `sdwan plan` prints).
 
 mod draft;
 mod effects;

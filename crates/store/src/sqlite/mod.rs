@@ -2,7 +2,7 @@
 //! readers.
 //!
 //! A commit is answered when it is on the disk. Commits that arrive together
-//! share one sync ([`Stats`](crate::Stats) tells how many), each with its own revision and
+//! share one sync ([`Stats`] tells how many), each with its own revision and
 //! its own outcome. When a sync fails nobody can tell what is on the disk:
 //! those commits are [`Outcome::Unknown`], and every later one is refused
 //! until the file is opened anew; reading goes on.
