@@ -3,6 +3,9 @@
 //! name leaves statements with the old one, and an assigned import policy can
 //! be deleted and goes on being evaluated.
 
+mod list;
+mod raw;
+
 use super::state::{Refusal, refuse};
 use sdwan_model::action::Action;
 use sdwan_model::config::{Direction, Disposition};
@@ -106,12 +109,18 @@ pub struct Policies {
     policy_names: BTreeMap<String, usize>,
     import: Assigned,
     export: Assigned,
+    /// Before BGP is started there is no room for sets, while statements and
+    /// policies may be made; `SetPolicies` makes that room too.
+    takes_sets: bool,
 }
 
 impl Policies {
     /// As BGP starts: nothing, and accepting.
     pub(super) fn started() -> Self {
-        let mut policies = Self::default();
+        let mut policies = Self {
+            takes_sets: true,
+            ..Self::default()
+        };
         policies.import.default = DefaultAction::Accept;
         policies.export.default = DefaultAction::Accept;
         policies
@@ -133,6 +142,7 @@ impl Policies {
 
     /// `AddDefinedSet`: appends to one that is there.
     pub fn add_defined_set(&mut self, set: Set) -> Result<(), Refusal> {
+        self.takes(set.kind)?;
         let key = (set.kind, set.name.clone());
         match self.set_names.get(&key) {
             Some(found) => self.sets[*found].entries.extend(set.entries),
@@ -146,6 +156,7 @@ impl Policies {
 
     /// `DeleteDefinedSet`: all of it, or the entries that are told.
     pub fn delete_defined_set(&mut self, set: &Set, all: bool) -> Result<(), Refusal> {
+        self.takes(set.kind)?;
         let key = (set.kind, set.name.clone());
         let Some(found) = self.set_names.get(&key).copied() else {
             return refuse(format!("not found defined-set: {}", set.name));
@@ -173,24 +184,37 @@ impl Policies {
         Ok(())
     }
 
-    fn hold(&mut self, statement: Statement) -> Result<Held, Refusal> {
+    fn hold(&self, statement: Statement) -> Result<Held, Refusal> {
+        let sets = self.sets_of(&statement)?;
+        Ok(Held { statement, sets })
+    }
+
+    /// The sets that a statement's conditions name.
+    fn sets_of(&self, statement: &Statement) -> Result<BTreeMap<SetKind, usize>, Refusal> {
         let mut sets = BTreeMap::new();
         for (kind, name) in &statement.conditions {
             let Some(found) = self.set_names.get(&(*kind, name.clone())) else {
                 let word = match kind {
+                    SetKind::Prefix | SetKind::Other(_) => "prefix",
                     SetKind::Neighbor => "neighbor",
-                    _ => "prefix",
+                    SetKind::AsPath => "as path",
+                    SetKind::Community => "community",
+                    SetKind::ExtCommunity => "ext-community",
+                    SetKind::LargeCommunity => "large-community",
                 };
                 return refuse(format!("not found {word} set {name}"));
             };
             sets.insert(*kind, *found);
         }
-        Ok(Held { statement, sets })
+        Ok(sets)
     }
 
-    /// `AddStatement`, of a new name.
+    /// `AddStatement`.
     pub fn add_statement(&mut self, statement: Statement) -> Result<(), Refusal> {
         let name = statement.name.clone();
+        if let Some(found) = self.statement_names.get(&name) {
+            return self.add_to_statement(*found, statement);
+        }
         let held = self.hold(statement)?;
         self.statement_names.insert(name, self.statements.len());
         self.statements.push(held);
@@ -242,36 +266,45 @@ impl Policies {
         self.policy_names.remove(name);
         for statement in self.policies[found].1.clone() {
             let name = self.statements[statement].statement.name.clone();
-            let shared = self
-                .policy_names
-                .values()
-                .flat_map(|policy| &self.policies[*policy].1)
-                .any(|used| self.statements[*used].statement.name == name);
-            if !shared {
+            if !self.holds_statement(&name) {
                 self.statement_names.remove(&name);
             }
         }
         Ok(())
     }
 
+    /// Whether a policy holds a statement of this name.
+    fn holds_statement(&self, name: &str) -> bool {
+        self.policy_names
+            .values()
+            .flat_map(|policy| &self.policies[*policy].1)
+            .any(|used| self.statements[*used].statement.name == name)
+    }
+
     /// `SetPolicies`: all or nothing. Keeps assignments by name, but one with
     /// a policy that is missing now is left empty; knows no default NONE.
     pub fn set_policies(&mut self, sets: Vec<Set>, policies: Vec<Policy>) -> Result<(), Refusal> {
-        let mut next = Self::default();
+        let mut next = Self {
+            takes_sets: true,
+            ..Self::default()
+        };
         for set in sets {
             next.set_names
                 .insert((set.kind, set.name.clone()), next.sets.len());
             next.sets.push(set);
         }
-        for policy in policies {
-            if next.policy_names.contains_key(&policy.name) {
+        // Names are looked at before conditions are.
+        let (mut names, mut statement_names) = (BTreeSet::new(), BTreeSet::new());
+        for policy in &policies {
+            if !names.insert(&policy.name) {
                 return refuse("duplicated policy name. policy name must be unique");
             }
-            for statement in &policy.statements {
-                if next.statement_names.contains_key(&statement.name) {
-                    return refuse("duplicated statement name. statement name must be unique");
-                }
+            let mut statements = policy.statements.iter();
+            if !statements.all(|statement| statement_names.insert(&statement.name)) {
+                return refuse("duplicated statement name. statement name must be unique");
             }
+        }
+        for policy in policies {
             next.add_policy(policy)?;
         }
         for direction in [Direction::Import, Direction::Export] {
@@ -297,14 +330,8 @@ impl Policies {
         Ok(())
     }
 
-    /// `SetPolicyAssignment` of the global table. A default of NONE leaves
-    /// the one that is there.
-    pub fn set_policy_assignment(
-        &mut self,
-        direction: Direction,
-        names: &[String],
-        default: DefaultAction,
-    ) -> Result<(), Refusal> {
+    /// The policies of these names, each only once.
+    fn found(&self, names: &[String]) -> Result<Vec<usize>, Refusal> {
         let mut policies = Vec::new();
         for name in names {
             match self.policy_names.get(name) {
@@ -315,6 +342,18 @@ impl Policies {
                 Some(found) => policies.push(*found),
             }
         }
+        Ok(policies)
+    }
+
+    /// `SetPolicyAssignment` of the global table. A default of NONE leaves
+    /// the one that is there.
+    pub fn set_policy_assignment(
+        &mut self,
+        direction: Direction,
+        names: &[String],
+        default: DefaultAction,
+    ) -> Result<(), Refusal> {
+        let policies = self.found(names)?;
         let assigned = self.assigned_mut(direction);
         assigned.policies = policies;
         if default != DefaultAction::None {
@@ -326,43 +365,6 @@ impl Policies {
     /// `DeletePolicyAssignment` of everything: rejects all from then on.
     pub fn delete_policy_assignment(&mut self, direction: Direction) {
         *self.assigned_mut(direction) = Assigned::default();
-    }
-
-    /// `ListDefinedSet` of every type.
-    pub fn list_sets(&self) -> impl Iterator<Item = &Set> {
-        self.set_names.values().map(|set| &self.sets[*set])
-    }
-
-    /// `ListPolicy`.
-    pub fn list_policies(&self) -> Vec<Policy> {
-        self.policy_names
-            .values()
-            .map(|policy| {
-                let (name, statements) = &self.policies[*policy];
-                let statements = statements
-                    .iter()
-                    .map(|s| self.statements[*s].statement.clone());
-                Policy {
-                    name: name.clone(),
-                    statements: statements.collect(),
-                }
-            })
-            .collect()
-    }
-
-    /// `ListStatement`, names.
-    pub fn list_statements(&self) -> impl Iterator<Item = &String> {
-        self.statement_names.keys()
-    }
-
-    /// `ListPolicyAssignment` of the global table.
-    pub fn list_assignment(&self, direction: Direction) -> (Vec<String>, DefaultAction) {
-        let assigned = self.assigned(direction);
-        let names = assigned
-            .policies
-            .iter()
-            .map(|policy| self.policies[*policy].0.clone());
-        (names.collect(), assigned.default)
     }
 
     /// What a peer's routes meet in one direction, and the end of it.

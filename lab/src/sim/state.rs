@@ -4,7 +4,7 @@ use super::peer::{Peer, PeerConf};
 use super::policy::{Link, Policies};
 use sdwan_model::config::{AdminState, Direction, Global};
 use sdwan_model::observed::{Api, DefaultAction, SessionState, Version};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 /// A release, for what differs between them.
@@ -68,6 +68,8 @@ pub struct Gobgpd {
     pub(super) global: Option<Global>,
     pub(super) peers: BTreeMap<IpAddr, Peer>,
     pub(super) policies: Policies,
+    /// Ports; a second start does not close the first one's.
+    listening: BTreeSet<u16>,
     /// Counts up, so that no two sessions come up at one time.
     clock: u64,
 }
@@ -80,6 +82,7 @@ impl Gobgpd {
             global: None,
             peers: BTreeMap::new(),
             policies: Policies::default(),
+            listening: BTreeSet::new(),
             clock: 1_000_000,
         }
     }
@@ -91,17 +94,27 @@ impl Gobgpd {
         self.clock = clock + 1;
     }
 
-    /// `StartBgp`. Wipes the policies that were there before.
+    /// `StartBgp`. Wipes the policies that were there before. Nothing keeps
+    /// it from being done again, which replaces the AS and keeps the peers:
+    /// only a port that it listens on already is in its way (3.10, 3.36, 4.8).
     pub fn start_bgp(&mut self, global: &Global) -> Result<(), Refusal> {
-        if self.global.is_some() {
-            return refuse("gobgp is already started");
+        let port = global.listen_port.unwrap_or(179);
+        if port != 0 && !self.listening.insert(port) {
+            return refuse(format!(
+                "listen tcp4 0.0.0.0:{port}: bind: address already in use"
+            ));
         }
         self.global = Some(Global {
-            listen_port: Some(global.listen_port.unwrap_or(179)),
+            listen_port: Some(port),
             ..global.clone()
         });
         self.policies = Policies::started();
         Ok(())
+    }
+
+    /// What `GetBgp` tells; `None` before BGP is started.
+    pub fn global(&self) -> Option<&Global> {
+        self.global.as_ref()
     }
 
     fn started(&self) -> Result<(), Refusal> {

@@ -1,0 +1,526 @@
+//! The real side: a fresh gobgpd for each sequence, and its answers in the
+//! simulator's terms.
+
+use crate::call::{Call, FromText, KINDS, PEERS};
+use crate::listing::Listing;
+use anyhow::{Context as _, Result, bail};
+use futures::StreamExt as _;
+use sdwan_gobgp::types::{
+    Actions, AdminState, Conditions, DefinedSet, DefinedType, Family, Global, MatchSet, MatchType,
+    MedAction, MedActionType, Peer, PeerFilter, PeerSettings, Policy, PolicyAssignment,
+    PolicyDirection, Prefix, ResetDirection, RouteAction, Statement,
+};
+use sdwan_gobgp::{Client, Error, Timeouts};
+use sdwan_lab::daemon::Daemon;
+use sdwan_lab::sim::{peer, policy};
+use sdwan_lab::tools::Release;
+use sdwan_lab::world;
+use sdwan_model::action::Action;
+use sdwan_model::config::{self, Direction, Disposition};
+use sdwan_model::observed::{DefaultAction, SetKind};
+use secrecy::ExposeSecret;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// Far longer than anything here takes, on a slow machine too.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// A running gobgpd.
+pub(crate) struct Real {
+    client: Client,
+    /// What an update of a peer that isn't there echoes.
+    echoes: HashMap<IpAddr, Peer>,
+    /// What a watcher was told of peers: whether each is held down.
+    events: mpsc::UnboundedReceiver<Result<(IpAddr, bool), Error>>,
+    _daemon: Daemon,
+}
+
+impl Real {
+    /// Starts one that holds nothing.
+    pub(crate) async fn start(release: Release, echoes: HashMap<IpAddr, Peer>) -> Result<Self> {
+        let address = SocketAddr::from(([127, 0, 0, 1], 50051));
+        let mut command = Command::new(release.folder()?.join("gobgpd"));
+        command.args(["--pprof-disable", "--log-plain", "--api-hosts"]);
+        command.arg(address.to_string());
+        let mut daemon = Daemon::start_here(Path::new(world::FOLDER), "gobgpd", command)?;
+        daemon.wait_for_address(address)?;
+        let end = Instant::now() + LIMIT;
+        let client = loop {
+            match Client::connect(&address.to_string(), Timeouts::default()).await {
+                Ok(client) => break client,
+                Err(error) if Instant::now() > end => return Err(error.into()),
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        };
+        let (tell, events) = mpsc::unbounded_channel();
+        let watch = client.watch_peers().await?.filter_map(|event| async {
+            let event = event.map(|event| {
+                let peer = event.peer?;
+                Some((peer.address()?, peer.state.admin == AdminState::Down))
+            });
+            event.transpose()
+        });
+        tokio::spawn(watch.for_each(move |event| {
+            // Nobody listens any more where the sequence has ended.
+            let _ended = tell.send(event);
+            std::future::ready(())
+        }));
+        Ok(Self {
+            client,
+            echoes,
+            events,
+            _daemon: daemon,
+        })
+    }
+
+    /// Peers as this release lists them, to echo where they are not listed.
+    pub(crate) async fn echoes(release: Release) -> Result<HashMap<IpAddr, Peer>> {
+        let real = Self::start(release, HashMap::new()).await?;
+        let global = Global {
+            asn: 65001,
+            router_id: "192.0.2.1".to_owned(),
+            listen_port: -1,
+            ..Global::default()
+        };
+        real.client.start_bgp(&global).await?;
+        for peer in PEERS.map(IpAddr::from_text) {
+            real.client
+                .add_peer(peer, &PeerSettings::new(65002))
+                .await?;
+        }
+        let listed = real.client.list_peers(PeerFilter::default()).await?;
+        Ok(listed
+            .into_iter()
+            .filter_map(|peer| Some((peer.address()?, peer)))
+            .collect())
+    }
+
+    /// What a watcher was told so far.
+    pub(crate) fn events(&mut self) -> Vec<Result<(IpAddr, bool), Error>> {
+        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+    }
+
+    /// Makes a call. What gobgpd says, where it refuses.
+    pub(crate) async fn call(&self, call: &Call) -> Result<Result<(), String>> {
+        let end = Instant::now() + LIMIT;
+        loop {
+            let outcome = match self.send(call).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(words(error)?),
+            };
+            // A peer takes one enabling or disabling at a time, and this call
+            // only asks for it.
+            let busy = outcome == Err("previous request is still remaining".to_owned());
+            if !busy || Instant::now() > end {
+                return Ok(outcome);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn send(&self, call: &Call) -> Result<(), Error> {
+        let client = &self.client;
+        match call {
+            Call::StartBgp(global) => client.start_bgp(&to_global(global)).await,
+            Call::AddPeer(..)
+            | Call::UpdatePeer(..)
+            | Call::DeletePeer(_)
+            | Call::EnablePeer(_)
+            | Call::DisablePeer(_)
+            | Call::ResetPeer(_)
+            | Call::SoftResetPeer(..) => self.send_of_peer(call).await,
+            Call::AddDefinedSet(set) => client.add_defined_set(&to_set(set)).await,
+            Call::DeleteFromDefinedSet(set) => client.delete_from_defined_set(&to_set(set)).await,
+            Call::DeleteDefinedSet(kind, name) => {
+                client.delete_defined_set(to_kind(*kind), name).await
+            }
+            Call::AddStatement(statement) => client.add_statement(&to_statement(statement)).await,
+            Call::DeleteStatement(name) => client.delete_statement(name).await,
+            Call::AddPolicy(policy) => client.add_policy(&to_policy(policy)).await,
+            Call::DeletePolicy(name) => client.delete_policy(name).await,
+            Call::SetPolicies(sets, policies) => {
+                let sets: Vec<_> = sets.iter().map(to_set).collect();
+                let policies: Vec<_> = policies.iter().map(to_policy).collect();
+                client.set_policies(&sets, &policies).await
+            }
+            Call::SetPolicyAssignment(way, names, default) => {
+                let told = to_assignment(*way, names, *default);
+                client.set_policy_assignment(&told).await
+            }
+            Call::AddPolicyAssignment(way, names, default) => {
+                let told = to_assignment(*way, names, *default);
+                client.add_policy_assignment(&told).await
+            }
+            Call::DeletePolicyAssignment(way, names) => {
+                let told = to_assignment(*way, names, DefaultAction::None);
+                client.delete_policy_assignment(&told).await
+            }
+            Call::ListPeer => client.list_peers(PeerFilter::default()).await.map(drop),
+            Call::ListDefinedSet(kind) => client.list_defined_sets(to_kind(*kind)).await.map(drop),
+            Call::ListStatement => client.list_statements().await.map(drop),
+            Call::ListPolicy => client.list_policies().await.map(drop),
+            Call::ListPolicyAssignment(way) => {
+                let listed = client.list_policy_assignments("global", to_direction(*way));
+                listed.await.map(drop)
+            }
+        }
+    }
+
+    async fn send_of_peer(&self, call: &Call) -> Result<(), Error> {
+        let client = &self.client;
+        match call {
+            Call::AddPeer(peer, told) => client.add_peer(*peer, told).await,
+            Call::UpdatePeer(peer, told) => {
+                let listed = client
+                    .list_peers(PeerFilter::default())
+                    .await
+                    .unwrap_or_default();
+                let listed = listed.iter().find(|listed| listed.address() == Some(*peer));
+                let echo = listed.unwrap_or(&self.echoes[peer]);
+                client.update_peer(echo, told).await.map(drop)
+            }
+            Call::DeletePeer(peer) => client.delete_peer(&peer.to_string()).await,
+            Call::EnablePeer(peer) => {
+                client.enable_peer(&peer.to_string()).await?;
+                self.until(*peer, AdminState::Up).await
+            }
+            Call::DisablePeer(peer) => {
+                client.disable_peer(&peer.to_string()).await?;
+                self.until(*peer, AdminState::Down).await
+            }
+            Call::SoftResetPeer(peer, way) => {
+                let way = match way {
+                    Direction::Import => ResetDirection::In,
+                    Direction::Export => ResetDirection::Out,
+                };
+                client.soft_reset_peer(&peer.to_string(), way).await
+            }
+            Call::ResetPeer(peer) => client.reset_peer(&peer.to_string()).await,
+            call => unreachable!("{call:?} is about no peer"),
+        }
+    }
+
+    /// Waits until a peer is in this state: gobgpd answers before it is. If
+    /// it never is, the comparison will tell.
+    async fn until(&self, peer: IpAddr, admin: AdminState) -> Result<(), Error> {
+        let end = Instant::now() + LIMIT;
+        while Instant::now() < end {
+            let listed = self.client.list_peers(PeerFilter::default()).await?;
+            let listed = listed.iter().find(|listed| listed.address() == Some(peer));
+            if listed.is_none_or(|listed| listed.state.admin == admin) {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// All that it lists. What it refuses to list, the random calls find out.
+    pub(crate) async fn listing(&self) -> Result<Listing> {
+        let client = &self.client;
+        let global = client.get_bgp().await?;
+        let mut sets = Vec::new();
+        for kind in KINDS {
+            let listed = client
+                .list_defined_sets(to_kind(kind))
+                .await
+                .or_else(none)?;
+            sets.extend(listed.into_iter().map(|set| from_set(kind, set)));
+        }
+        let peers = client
+            .list_peers(PeerFilter::default())
+            .await
+            .or_else(none)?;
+        let statements = client.list_statements().await?;
+        let policies = client.list_policies().await?;
+        let mut listing = Listing {
+            global: (global.asn != 0)
+                .then(|| from_global(&global))
+                .transpose()?,
+            peers: peers.iter().map(from_peer).collect::<Result<_>>()?,
+            sets,
+            statements: statements
+                .iter()
+                .map(from_statement)
+                .collect::<Result<_>>()?,
+            policies: policies.iter().map(from_policy).collect::<Result<_>>()?,
+            import: self.assignment(PolicyDirection::Import).await?,
+            export: self.assignment(PolicyDirection::Export).await?,
+        };
+        listing.sort();
+        Ok(listing)
+    }
+
+    async fn assignment(&self, way: PolicyDirection) -> Result<(Vec<String>, DefaultAction)> {
+        let mut listed = self.client.list_policy_assignments("global", way).await?;
+        anyhow::ensure!(listed.len() == 1, "{} assignments", listed.len());
+        let listed = listed.remove(0);
+        let default = match listed.default_action {
+            RouteAction::Accept => DefaultAction::Accept,
+            RouteAction::Reject => DefaultAction::Reject,
+            _ => DefaultAction::None,
+        };
+        Ok((
+            listed
+                .policies
+                .into_iter()
+                .map(|policy| policy.name)
+                .collect(),
+            default,
+        ))
+    }
+}
+
+/// Nothing, where gobgpd refuses to list.
+fn none<T>(error: Error) -> Result<Vec<T>> {
+    words(error).map(|_| Vec::new())
+}
+
+/// gobgpd's own words. The client sorts refusals into kinds by them, so those
+/// that have the same words are of the same kind.
+fn words(error: Error) -> Result<String> {
+    match error {
+        Error::Exists { message, .. }
+        | Error::NotFound { message, .. }
+        | Error::InUse { message, .. }
+        | Error::Refused { message, .. } => Ok(message),
+        Error::NotStarted { .. } => Ok("bgp server hasn't started yet".to_owned()),
+        error => Err(error).context("no refusal of gobgpd's"),
+    }
+}
+
+fn to_global(global: &config::Global) -> Global {
+    Global {
+        asn: global.asn,
+        router_id: global.router_id.to_string(),
+        listen_port: match global.listen_port {
+            None => 0,
+            Some(0) => -1,
+            Some(port) => port.into(),
+        },
+        ..Global::default()
+    }
+}
+
+fn from_global(global: &Global) -> Result<config::Global> {
+    Ok(config::Global {
+        asn: global.asn,
+        router_id: global.router_id.parse()?,
+        listen_port: Some(u16::try_from(global.listen_port).unwrap_or(0)),
+    })
+}
+
+fn from_peer(peer: &Peer) -> Result<(IpAddr, peer::PeerConf, bool)> {
+    let address = peer.address().context("a peer without an address")?;
+    let source: Option<IpAddr> = peer.transport.local_address.parse().ok();
+    let families = peer
+        .afi_safis
+        .iter()
+        .map(|afi_safi| from_family(afi_safi.family));
+    let multihop = Some(peer.ebgp_multihop.multihop_ttl).filter(|_| peer.ebgp_multihop.enabled);
+    let conf = peer::PeerConf {
+        peer_as: peer.conf.peer_asn,
+        description: peer.conf.description.clone(),
+        auth_password: peer.conf.auth_password.expose_secret().to_owned(),
+        hold_time: peer.timers.hold_time.try_into()?,
+        keepalive_interval: peer.timers.keepalive_interval.try_into()?,
+        local_address: source.filter(|source| !source.is_unspecified()),
+        passive: peer.transport.passive_mode,
+        ebgp_multihop: multihop.unwrap_or(0).try_into()?,
+        route_reflector_client: peer.route_reflector.route_reflector_client,
+        families: families.collect::<Result<_>>()?,
+        admin_down: peer.conf.admin_down,
+        unmodelled: 0,
+    };
+    Ok((address, conf, peer.state.admin == AdminState::Down))
+}
+
+/// A family that the calls name.
+pub(crate) fn from_family(family: Family) -> Result<config::Family> {
+    Ok(match family {
+        Family::IPV4_UNICAST => config::Family::Ipv4Unicast,
+        Family::IPV6_UNICAST => config::Family::Ipv6Unicast,
+        family => bail!("nobody asked for {family:?}"),
+    })
+}
+
+fn to_kind(kind: SetKind) -> DefinedType {
+    match kind {
+        SetKind::Prefix => DefinedType::Prefix,
+        SetKind::Neighbor => DefinedType::Neighbor,
+        SetKind::AsPath => DefinedType::AsPath,
+        SetKind::Community => DefinedType::Community,
+        SetKind::ExtCommunity => DefinedType::ExtCommunity,
+        SetKind::LargeCommunity => DefinedType::LargeCommunity,
+        SetKind::Other(number) => DefinedType::Other(number),
+    }
+}
+
+/// `10.0.0.0/8 8..24` is a prefix with its lengths.
+fn to_set(set: &policy::Set) -> DefinedSet {
+    let prefix = |entry: &String| {
+        let (ip_prefix, lengths) = entry.split_once(' ')?;
+        let (least, greatest) = lengths.split_once("..")?;
+        Some(Prefix {
+            ip_prefix: ip_prefix.to_owned(),
+            mask_length_min: least.parse().ok()?,
+            mask_length_max: greatest.parse().ok()?,
+        })
+    };
+    let prefixes = set.kind == SetKind::Prefix;
+    DefinedSet {
+        defined_type: to_kind(set.kind),
+        name: set.name.clone(),
+        list: if prefixes {
+            Vec::new()
+        } else {
+            set.entries.clone()
+        },
+        prefixes: set
+            .entries
+            .iter()
+            .filter(|_| prefixes)
+            .filter_map(prefix)
+            .collect(),
+    }
+}
+
+fn from_set(kind: SetKind, set: DefinedSet) -> policy::Set {
+    let prefix = |prefix: Prefix| {
+        let (least, greatest) = (prefix.mask_length_min, prefix.mask_length_max);
+        format!("{} {least}..{greatest}", prefix.ip_prefix)
+    };
+    let prefixes = set.prefixes.into_iter().map(prefix);
+    policy::Set {
+        kind,
+        name: set.name,
+        entries: set.list.into_iter().chain(prefixes).collect(),
+    }
+}
+
+fn to_policy(policy: &policy::Policy) -> Policy {
+    Policy {
+        name: policy.name.clone(),
+        statements: policy.statements.iter().map(to_statement).collect(),
+    }
+}
+
+fn from_policy(policy: &Policy) -> Result<policy::Policy> {
+    Ok(policy::Policy {
+        name: policy.name.clone(),
+        statements: policy
+            .statements
+            .iter()
+            .map(from_statement)
+            .collect::<Result<_>>()?,
+    })
+}
+
+fn to_statement(statement: &policy::Statement) -> Statement {
+    let set = |kind| statement.conditions.get(&kind).map(MatchSet::any);
+    let mut actions = Actions {
+        route_action: match statement.disposition {
+            None => RouteAction::None,
+            Some(Disposition::Accept) => RouteAction::Accept,
+            Some(Disposition::Reject) => RouteAction::Reject,
+        },
+        ..Actions::default()
+    };
+    for action in &statement.actions {
+        match action {
+            Action::MedSet(value) => {
+                let (kind, value) = (MedActionType::Replace, i64::from(*value));
+                actions.med = Some(MedAction { kind, value });
+            }
+            Action::LocalPref(value) => actions.local_pref = Some(*value),
+            action => unreachable!("no call has {action}"),
+        }
+    }
+    Statement {
+        name: statement.name.clone(),
+        conditions: Conditions {
+            prefix_set: set(SetKind::Prefix),
+            neighbor_set: set(SetKind::Neighbor),
+            as_path_set: set(SetKind::AsPath),
+            community_set: set(SetKind::Community),
+            ext_community_set: set(SetKind::ExtCommunity),
+            large_community_set: set(SetKind::LargeCommunity),
+            ..Conditions::default()
+        },
+        actions,
+        has_unknown: false,
+    }
+}
+
+/// Only what the calls write may be there.
+fn from_statement(listed: &Statement) -> Result<policy::Statement> {
+    let Conditions {
+        prefix_set,
+        neighbor_set,
+        as_path_set,
+        community_set,
+        ext_community_set,
+        large_community_set,
+        ..
+    } = &listed.conditions;
+    let mut conditions = BTreeMap::new();
+    let sets = [
+        prefix_set,
+        neighbor_set,
+        as_path_set,
+        community_set,
+        ext_community_set,
+        large_community_set,
+    ];
+    for (kind, set) in KINDS.into_iter().zip(sets) {
+        if let Some(set) = set {
+            anyhow::ensure!(set.match_type == MatchType::Any, "{set:?}");
+            conditions.insert(kind, set.name.clone());
+        }
+    }
+    let med = listed
+        .actions
+        .med
+        .map(|med| match u32::try_from(med.value) {
+            Ok(value) if med.kind == MedActionType::Replace => Ok(Action::MedSet(value)),
+            _ => bail!("{med:?}"),
+        });
+    let local_pref = listed.actions.local_pref.map(Action::LocalPref);
+    let statement = policy::Statement {
+        name: listed.name.clone(),
+        conditions,
+        actions: med.transpose()?.into_iter().chain(local_pref).collect(),
+        disposition: match listed.actions.route_action {
+            RouteAction::Accept => Some(Disposition::Accept),
+            RouteAction::Reject => Some(Disposition::Reject),
+            _ => None,
+        },
+    };
+    let again = to_statement(&statement);
+    anyhow::ensure!(again == *listed, "{listed:?} holds more than {again:?}");
+    Ok(statement)
+}
+
+fn to_direction(way: Direction) -> PolicyDirection {
+    match way {
+        Direction::Import => PolicyDirection::Import,
+        Direction::Export => PolicyDirection::Export,
+    }
+}
+
+fn to_assignment(way: Direction, names: &[String], default: DefaultAction) -> PolicyAssignment {
+    let default = match default {
+        DefaultAction::None => RouteAction::None,
+        DefaultAction::Accept => RouteAction::Accept,
+        DefaultAction::Reject => RouteAction::Reject,
+    };
+    PolicyAssignment::global(to_direction(way), names, default)
+}
