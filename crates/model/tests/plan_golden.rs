@@ -67,6 +67,47 @@ fn a_crash_before_the_refresh_leaves_only_the_refresh() {
     assert_snapshot!(router.plan(), @"ResetPeer  neighbor 172.16.0.1 soft export  soft refresh  export policies changed");
 }
 
+/// Broken off between the update and the refresh, the refresh is still owed.
+#[test]
+fn a_live_update_settles_no_refresh() {
+    let mut inputs = demo();
+    let policies = std::mem::take(&mut inputs.policies);
+    let mut router = Router::in_step(inputs, V3_36);
+    router.inputs.policies = policies;
+    change(&mut router.inputs.neighbors[0], "ebgp_multihop", json!(2));
+    let plan = router.plan();
+    router.write(&plan.intents);
+    let update = plan
+        .steps
+        .iter()
+        .find(|step| matches!(step.op, Op::UpdatePeer(..)));
+    router.write(&update.expect("an update").settles);
+    assert_eq!(
+        router.record("172.16.0.1").owed.first(),
+        Some(&Effect::SoftOut)
+    );
+}
+
+/// With anything foreign there, the set that changes is never empty.
+#[test]
+fn one_neighbor_takes_another_ones_place_in_a_set() {
+    let mut inputs = demo();
+    inputs.policies.pop();
+    let mut router = Router::in_step(inputs, V4_8);
+    router.foreign_policy();
+    change(
+        &mut router.inputs.policies[0],
+        "apply_neighbor",
+        json!("172.16.1.1"),
+    );
+    assert_snapshot!(router.plan(), @r"
+    AddDefinedSet     neighbor set policy1/export/statement1 + 172.16.1.1  none          declared for policy1/export
+    DeleteDefinedSet  neighbor set policy1/export/statement1 - 172.16.0.1  none          not declared for policy1/export
+    ResetPeer         neighbor 172.16.0.1 soft export                      soft refresh  export policies changed
+    ResetPeer         neighbor 172.16.1.1 soft export                      soft refresh  export policies changed
+    ");
+}
+
 /// One field at a time, on each version.
 #[test]
 fn updates_of_a_neighbor() {
