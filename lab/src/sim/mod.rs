@@ -6,6 +6,8 @@
 //! observes it, as the server does with a real one. It knows no routes: what
 //! routes would meet is the chain of statements that is evaluated for a peer,
 //! and the simulator remembers which chain a peer's routes have met last.
+//!
+//! `tests/simulator_differential` holds it against real gobgpds.
 
 pub mod ops;
 pub mod peer;

@@ -14,6 +14,7 @@ mod call;
 mod listing;
 mod real;
 mod simulated;
+mod translate;
 
 use anyhow::{Context as _, Result, ensure};
 use call::{Call, any_sequence};

@@ -1,7 +1,7 @@
 //! The same calls on the simulator.
 
 use crate::call::Call;
-use crate::real::from_family;
+use crate::translate::from_family;
 use sdwan_gobgp::types::PeerSettings;
 use sdwan_lab::sim::peer::PeerConf;
 use sdwan_lab::sim::policy::Set;
