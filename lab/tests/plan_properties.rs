@@ -9,7 +9,7 @@
 
 use proptest::prelude::*;
 use sdwan_lab::sim::peer::PeerConf;
-use sdwan_lab::sim::policy::{Link, Policy, Set, Statement};
+use sdwan_lab::sim::policy::{Policy, Set, Statement};
 use sdwan_lab::sim::state::rejects;
 use sdwan_lab::sim::{Flavor, Gobgpd};
 use sdwan_model::compile::{Inputs, compile};
@@ -382,27 +382,37 @@ fn any_case() -> impl Strategy<Value = Case> {
         any_rows(1),
         prop::collection::vec(any_hand(), 0..3),
         prop::option::weighted(0.9, any_rows(2)),
-        any::<[bool; 16]>(),
+        any::<[u8; 16]>(),
     )
-        .prop_map(|(flavor, before, first, between, second, kept)| Case {
+        .prop_map(|(flavor, before, first, between, second, picks)| Case {
             flavor,
             before,
-            second: second.map(|second| some_of(&first, second, &kept)),
+            second: second.map(|second| some_of(&first, second, &picks)),
             first,
             between,
         })
 }
 
-/// The second act's rows, with some of the first's left as they were: most
-/// changes are small ones.
-fn some_of(first: &Inputs, mut second: Inputs, kept: &[bool; 16]) -> Inputs {
-    let mut kept = kept.iter().copied().cycle();
+/// The second act's rows, but most of them are the first's with one property
+/// changed at most: most changes are small ones.
+fn some_of(first: &Inputs, mut second: Inputs, picks: &[u8; 16]) -> Inputs {
+    let mut picks = picks.iter().copied().map(usize::from).cycle();
     let mut mix = |old: &[Row], new: &mut Vec<Row>| {
         for old in old {
-            if kept.next() == Some(true) {
-                new.retain(|row| row.id != old.id);
-                new.push(old.clone());
+            let pick = picks.next().unwrap_or(0);
+            // One in four stays as drawn.
+            if pick % 4 == 0 {
+                continue;
             }
+            let mut row = old.clone();
+            if let Some(drawn) = new.iter().find(|row| row.id == old.id)
+                && let Some((property, value)) = drawn.body.iter().nth(pick % drawn.body.len())
+            {
+                row.version = drawn.version;
+                row.body.insert(property.clone(), value.clone());
+            }
+            new.retain(|drawn| drawn.id != old.id);
+            new.push(row);
         }
     };
     mix(&first.neighbors, &mut second.neighbors);
