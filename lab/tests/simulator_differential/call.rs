@@ -218,7 +218,9 @@ fn entry(kind: SetKind, index: usize) -> String {
         SetKind::Neighbor => ["10.0.0.1/32", "2001:db8::3/128", "10.0.0.0/8"],
         SetKind::AsPath => ["^65000_", "65001$", "_65002_"],
         SetKind::Community => ["^65000:1$", "^65000:2$", "65000:.*"],
-        SetKind::ExtCommunity => ["rt:^65000:1$", "soo:^65000:2$", "rt:65000:.*"],
+        // Of one kind: what stays of a set of several may change its kind in
+        // version 3 (`soo:` was listed as `rt:` on 3.10 and 3.36).
+        SetKind::ExtCommunity => ["rt:^65000:1$", "rt:^65000:2$", "rt:65000:.*"],
         // Version 3 puts anchors around those that are numbers, there or not.
         SetKind::LargeCommunity | SetKind::Other(_) => ["65000:.*", "65001:.*", "65002:.*"],
     };

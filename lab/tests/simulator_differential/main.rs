@@ -24,6 +24,7 @@ use real::Real;
 use sdwan_lab::harness;
 use sdwan_lab::sim::{Flavor, Gobgpd};
 use sdwan_lab::tools::Release;
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
@@ -43,13 +44,20 @@ fn the_simulator_answers_as_gobgpd_does() {
         let mut seed = [0; 32];
         seed[..4].copy_from_slice(&number("SDWAN_SEED", 0)?.to_le_bytes());
         let random = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
+        let heard = Cell::new(0);
         TestRunner::new_with_rng(config, random)
             .run(&any_sequence(), |calls| {
                 runtime
                     .block_on(agree(release, &echoes, &calls))
+                    .map(|events| heard.set(heard.get() + events))
                     .map_err(|error| TestCaseError::fail(format!("{error:#}")))
             })
-            .map_err(|error| anyhow::anyhow!("{error}"))
+            .map_err(|error| anyhow::anyhow!("{error}"))?;
+        ensure!(
+            heard.get() > 0,
+            "no event came: that proves nothing of them"
+        );
+        Ok(())
     };
     harness::on_each(LAB, harness::test_of(&body), &Release::ALL, body);
 }
@@ -63,12 +71,12 @@ fn number(variable: &str, default: u32) -> Result<u32> {
     }
 }
 
-/// Makes the calls on both.
+/// Makes the calls on both. How many events there were.
 async fn agree(
     release: Release,
     echoes: &HashMap<IpAddr, sdwan_gobgp::types::Peer>,
     calls: &[Call],
-) -> Result<()> {
+) -> Result<usize> {
     let mut real = Real::start(release, echoes.clone()).await?;
     let mut simulated = Gobgpd::new(match release {
         Release::V3_10 => Flavor::V3_10,
@@ -95,14 +103,16 @@ async fn agree(
         );
         been.extend(listing.peers.iter().map(|(peer, _, held)| (*peer, *held)));
     }
-    for event in real.events() {
+    let events = real.events();
+    let heard = events.len();
+    for event in events {
         let (peer, held) = event?;
         ensure!(
             been.contains(&(peer, held)),
             "an event tells of {peer}, held down: {held}; the simulator's never was that"
         );
     }
-    Ok(())
+    Ok(heard)
 }
 
 /// `SetPolicies` looks at policies in any order: which set it misses first is
