@@ -141,7 +141,11 @@ fn do_by_hand(daemon: &mut Gobgpd, hand: &Hand) {
             Some(peer) => {
                 let mut conf = peer.conf.clone();
                 conf.hold_time = *hold;
-                daemon.update_peer(address(*i), conf)
+                let done = daemon.update_peer(address(*i), conf);
+                // Only a new session works with it.
+                let _refusal = daemon.fall(address(*i));
+                daemon.sessions_come_up();
+                done
             }
             None => Ok(()),
         },

@@ -271,9 +271,12 @@ impl Settled<'_> {
         after.declared = declared(self.neighbor);
         after.attempted = Some(attempt);
         if disturbance == Disturbance::SessionReset {
-            // A new session evaluates and sends everything anew.
+            // A new session evaluates and sends everything anew, and comes up
+            // as it is configured.
             after.owed.clear();
             after.stale_session = None;
+        } else {
+            self.admin_state(target, draft);
         }
         draft.step(
             Stage::UpdatePeers,
