@@ -211,8 +211,10 @@ fn a_daemon_of_another_as_is_sent_nothing() {
             reason.contains("restart gobgpd") && reason.contains("64999"),
             "{shown}"
         );
-        let shown = server.until(&row, "PENDING_CREATE")?;
-        ensure!(shown["status_reason"].is_string(), "{shown}");
+        // Pending from the start; the reason comes with the pass that saw the row.
+        server.until_shown(&row, "PENDING_CREATE with a reason", |shown| {
+            shown["status"] == "PENDING_CREATE" && shown["status_reason"].is_string()
+        })?;
         ensure!(gate.writes().is_empty(), "{:?}", gate.writes());
         r.restart()?;
         server.until(&router, "ACTIVE")?;

@@ -192,7 +192,9 @@ fn all_neighbors_are_those_that_are_declared() {
         r.announce(PREFIX)?;
         // With no neighbor there is nothing to apply it to, and nothing matches everybody.
         c.until_route(PREFIX, "untouched", |route| route.med.is_none())?;
-        ensure!(server.until(&all, "PENDING_CREATE")?["status_reason"].is_string());
+        server.until_shown(&all, "PENDING_CREATE with a reason", |shown| {
+            shown["status"] == "PENDING_CREATE" && shown["status_reason"].is_string()
+        })?;
         for (node, asn, far) in [("A", A, &a), ("B", B, &b)] {
             let row = server.neighbor("R", node, asn, &json!({}))?;
             server.until(&row, "UP")?;
