@@ -1,0 +1,83 @@
+//! A daemon with what we remember of it, and passes over it.
+
+use sdwan_lab::sim::Gobgpd;
+use sdwan_model::config::{Direction, RouterConfig};
+use sdwan_model::plan::{Disturbance, OwnedKey, OwnedRecord, OwnedWrite, Plan, plan};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+pub(crate) type Records = BTreeMap<OwnedKey, OwnedRecord>;
+
+pub(crate) const DIRECTIONS: [Direction; 2] = [Direction::Import, Direction::Export];
+pub(crate) const PEERS: [&str; 4] = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "2001:db8::4"];
+
+pub(crate) fn address(index: usize) -> IpAddr {
+    PEERS[index].parse().expect("PEERS are addresses")
+}
+
+/// The daemon and what we remember of it.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) daemon: Gobgpd,
+    pub(crate) records: Records,
+}
+
+impl World {
+    pub(crate) fn plan(&self, desired: Option<&RouterConfig>) -> Plan {
+        plan(desired, &self.daemon.observe(), &self.records)
+    }
+
+    pub(crate) fn write(&mut self, writes: &[OwnedWrite]) {
+        for write in writes {
+            match write {
+                OwnedWrite::Put(key, record) => {
+                    self.records.insert(key.clone(), record.clone());
+                }
+                OwnedWrite::Remove(key) => {
+                    self.records.remove(key);
+                }
+                OwnedWrite::Done(key, effect) => {
+                    if let Some(record) = self.records.get_mut(key) {
+                        record.owed.remove(effect);
+                    }
+                }
+            }
+        }
+    }
+
+    /// When each session that is up came up.
+    pub(crate) fn sessions(&self) -> BTreeMap<IpAddr, u64> {
+        let peers = self.daemon.peers().iter();
+        peers
+            .filter_map(|(address, peer)| Some((*address, peer.established_at?)))
+            .collect()
+    }
+
+    /// Does the first `steps` of a plan.
+    pub(crate) fn go(&mut self, plan: &Plan, steps: usize) {
+        self.write(&plan.intents);
+        for step in &plan.steps[..steps] {
+            let before = self.sessions();
+            let done = self.daemon.apply(&step.op);
+            assert_eq!(done, Ok(()), "{} was refused in\n{plan}", step.op);
+            if step.disturbance < Disturbance::SessionReset {
+                let after = self.sessions();
+                assert_eq!(before, after, "{} reset a session in\n{plan}", step.op);
+            }
+            self.write(&step.settles);
+        }
+    }
+
+    /// Passes until there is nothing to do.
+    pub(crate) fn settle(&mut self, desired: Option<&RouterConfig>) -> Plan {
+        for _ in 0..4 {
+            let plan = self.plan(desired);
+            if plan.steps.is_empty() {
+                self.write(&plan.intents);
+                return self.plan(desired);
+            }
+            self.go(&plan, plan.steps.len());
+        }
+        panic!("still at work after 4 passes:\n{}", self.plan(desired));
+    }
+}
