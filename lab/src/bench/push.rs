@@ -39,7 +39,8 @@ pub(super) async fn run(release: Release, rounds: u32) -> Result<Vec<Figure>> {
         if round < FORKED_ROUNDS {
             let port = free_port()?;
             let daemon = gobgpd(folder.path(), release, port)?;
-            connected(port).await?;
+            let (client, _) = connected(port).await?;
+            bare_push(&client, 0).await?;
             forked.add(forks(release, port)?);
             daemon.kill()?;
         }
@@ -88,7 +89,8 @@ async fn posted() -> Result<f64> {
     Ok(start.elapsed().as_secs_f64())
 }
 
-/// The predecessor's way: one `gobgp neighbor add` for each.
+/// The predecessor's way: one `gobgp neighbor add` for each. BGP is started
+/// already, since the command takes no port of -1.
 fn forks(release: Release, port: u16) -> Result<f64> {
     let gobgp = release.folder()?.join("gobgp");
     let port = port.to_string();
