@@ -1,3 +1,5 @@
+//! Documents: values, places, and what is refused.
+
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Formats: what each takes, refuses, and makes canonical.
+
 use super::*;
 use proptest::prelude::*;
 

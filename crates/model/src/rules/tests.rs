@@ -1,3 +1,5 @@
+//! Rules between rows: unique values, references, sisters, renames.
+
 use super::*;
 use crate::document::Document;
 use crate::validate;

@@ -1,3 +1,5 @@
+//! Schema files: what they define, and every fault at once.
+
 use super::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! The fold of a row's status, and which reports are taken.
+
 use super::*;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Bodies: defaults, canonical values, and every violation at once.
+
 use super::*;
 use crate::schema::Schemas;
 use proptest::prelude::*;
