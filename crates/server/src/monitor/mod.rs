@@ -34,6 +34,11 @@ use tokio_util::sync::CancellationToken;
 /// counts as unreachable.
 const MISSES: u32 = 3;
 
+/// Attempts to reach a router that was there a moment ago: so far apart at
+/// first, then by this share of the time that it has been away.
+const QUICK: Duration = Duration::from_millis(50);
+const SHARE: u32 = 20;
+
 /// How long after a fall the reconciler looks at the router: a peer that was
 /// deleted by hand falls too, and a session that flaps must not cost a pass
 /// each time.
@@ -68,6 +73,38 @@ impl Board {
     }
 }
 
+/// How long a router has been away.
+struct Absence {
+    since: Instant,
+    /// Attempts to reach it that failed.
+    misses: u32,
+    /// It has been given up: everybody knows.
+    known: bool,
+}
+
+impl Absence {
+    fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            misses: 0,
+            known: false,
+        }
+    }
+
+    /// The wait between two attempts that fail at once: a daemon that restarts
+    /// is configured again with hardly a delay, and one that stays away costs
+    /// little. At most `period`.
+    fn pace(&self, period: Duration) -> Duration {
+        let share = self.since.elapsed() / SHARE;
+        share.max(QUICK).min(period)
+    }
+
+    /// Whether it is away for as long as several misses, `period` apart, take.
+    fn is_long(&self, period: Duration) -> bool {
+        self.misses >= MISSES && self.since.elapsed() >= period.mul_f64(0.75) * (MISSES - 1)
+    }
+}
+
 /// See the module.
 pub(crate) struct Monitor {
     pub(crate) router: String,
@@ -98,32 +135,33 @@ impl Monitor {
 
     /// Connects, attends until the connection breaks, connects again.
     async fn follow(&self) {
-        let mut next_probe = Instant::now();
-        let mut misses = 0;
+        let mut next = Instant::now();
+        let mut absence = Absence::new();
         loop {
-            let speaker = self.probe(&mut next_probe, misses).await;
+            let speaker = self.probe(absence, &mut next).await;
             self.link.stand(Standing::Up(speaker.clone()));
             self.wake.mark(Duration::ZERO);
             tokio::select! {
                 error = self.attend(&*speaker) => {
                     // It may be back before anybody has to know.
-                    misses = 0;
+                    absence = Absence::new();
                     self.link.stand(Standing::Connecting);
                     self.board.update(Sessions::disconnected);
                     tracing::info!(router = self.name(), address = %self.address, %error,
                         "connection lost, connecting again");
                 }
                 error = self.pulse(&*speaker) => {
-                    misses = MISSES;
+                    absence = Absence { known: true, ..Absence::new() };
                     self.give_up(&error);
                 }
             }
         }
     }
 
-    /// Tries to connect, at most one probe period after the last attempt
-    /// began, however long an attempt takes to fail.
-    async fn probe(&self, next: &mut Instant, mut misses: u32) -> Arc<dyn Speaker> {
+    /// Tries to connect until that works. The next attempt is due a period
+    /// after the last one began, however long that takes to fail; sooner
+    /// after one that failed at once.
+    async fn probe(&self, mut absence: Absence, next: &mut Instant) -> Arc<dyn Speaker> {
         let mut attempts = FuturesUnordered::new();
         loop {
             tokio::select! {
@@ -131,11 +169,16 @@ impl Monitor {
                 Some(result) = attempts.next() => match result {
                     Ok(speaker) => return Arc::from(speaker),
                     Err(error) => {
-                        misses += 1;
-                        if misses == MISSES {
-                            self.give_up(&error);
-                        } else if misses > MISSES {
+                        absence.misses += 1;
+                        if absence.known {
                             self.link.stand(Standing::Down(error));
+                        } else if absence.is_long(self.settings.probe) {
+                            absence.known = true;
+                            self.give_up(&error);
+                        }
+                        if attempts.is_empty() {
+                            let soon = absence.pace(self.settings.probe);
+                            *next = (*next).min(Instant::now() + self.settings.jittered(soon));
                         }
                     }
                 },
