@@ -303,12 +303,12 @@ pub fn fold(facts: &Facts<'_>) -> Option<Folded> {
     })
 }
 
-/// What a row that is not applied waits for, where that is known.
+/// What a row that is not applied waits for, where that is known. A router
+/// that does not answer outweighs what it waited for before.
 fn waits(facts: &Facts<'_>, pending: Option<&State>) -> String {
-    match (pending, facts.reachability) {
-        (Some(state), _) if !state.error.is_empty() => state.error.clone(),
-        (_, Some(reachability)) if !reachability.reachable => unreachable(reachability),
-        _ => String::new(),
+    match facts.reachability {
+        Some(reachability) if !reachability.reachable => unreachable(reachability),
+        _ => pending.map(|state| state.error.clone()).unwrap_or_default(),
     }
 }
 

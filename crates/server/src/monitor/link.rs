@@ -47,6 +47,13 @@ impl Link {
         }
     }
 
+    /// Waits until it is there.
+    pub(crate) async fn up(&self) {
+        let mut standing = self.standing.subscribe();
+        // An error would mean that the link itself is gone.
+        let _ = standing.wait_for(|s| matches!(s, Standing::Up(_))).await;
+    }
+
     pub(super) fn stand(&self, standing: Standing) {
         self.standing.send_replace(standing);
     }

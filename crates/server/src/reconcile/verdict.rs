@@ -7,7 +7,7 @@ use super::execute::Fate;
 use crate::catalog::{Report, RouterView};
 use crate::speaker::Error;
 use sdwan_model::config::RouterConfig;
-use sdwan_model::plan::{OwnedKey, OwnedKind, OwnedRecord, OwnedWrite, Plan, Stage, Verdict};
+use sdwan_model::plan::{OwnedKey, OwnedKind, OwnedRecord, OwnedWrite, Plan, Stage, Step, Verdict};
 use sdwan_model::resource::{ResourceRef, Row};
 use sdwan_model::status::FAILED;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,13 +19,14 @@ type Records = BTreeMap<OwnedKey, OwnedRecord>;
 /// its steps.
 pub(super) fn of_plan(view: &RouterView, decision: &Decision, fates: &[Fate]) -> Report {
     let plan = &decision.plan;
+    let steps = by_row(plan, fates);
     let verdicts = plan
         .verdicts
         .iter()
         .map(|(row, verdict)| {
-            let verdict = match verdict {
-                Verdict::Applied { version } => outcome(row, *version, plan, fates),
-                other => other.clone(),
+            let verdict = match (verdict, steps.get(row)) {
+                (Verdict::Applied { version }, Some(steps)) => outcome(*version, steps),
+                _ => verdict.clone(),
             };
             (row.clone(), verdict)
         })
@@ -57,6 +58,8 @@ pub(super) fn of_plan(view: &RouterView, decision: &Decision, fates: &[Fate]) ->
 /// Why there is no plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Silence {
+    /// It does not answer. Whose word that is, the monitor's, also tells why.
+    Unreachable,
     /// Time, or the operator's next change, will tell.
     Waiting(String),
     /// Somebody has to do something about the daemon.
@@ -66,7 +69,8 @@ pub(super) enum Silence {
 impl From<&Error> for Silence {
     fn from(error: &Error) -> Self {
         match error {
-            Error::Unreachable(reason) | Error::Incomplete(reason) => Self::Waiting(reason.clone()),
+            Error::Unreachable(_) => Self::Unreachable,
+            Error::Incomplete(reason) => Self::Waiting(reason.clone()),
             Error::Refused(reason) | Error::NeedsRestart(reason) => Self::Broken(reason.clone()),
         }
     }
@@ -75,25 +79,18 @@ impl From<&Error> for Silence {
 /// The report of a pass that could not look at the router: what is not
 /// applied yet waits, what was never sent is let go.
 pub(super) fn of_silence(view: &RouterView, why: &Silence) -> Report {
-    let (Silence::Waiting(reason) | Silence::Broken(reason)) = why;
     let mut verdicts = refused(view);
-    for row in declared(view) {
-        let name = row.reference();
-        let version = row.version;
-        let reason = reason.clone();
-        // A reason that an operator can act on is not hidden by an outage.
-        let failed = view
-            .states
-            .get(&name)
-            .is_some_and(|state| state.version == version && state.state == FAILED);
-        let verdict = if matches!(why, Silence::Broken(_)) && row.kind == "router" {
-            Verdict::Failed { version, reason }
-        } else if !applied(view, row) && !failed {
-            Verdict::Waiting { version, reason }
-        } else {
-            continue;
-        };
-        verdicts.entry(name).or_insert(verdict);
+    match why {
+        Silence::Unreachable => {}
+        Silence::Waiting(reason) => wait(view, reason, &mut verdicts),
+        Silence::Broken(reason) => {
+            if let Some(router) = &view.inputs.router {
+                let (version, reason) = (router.version, reason.clone());
+                let failed = Verdict::Failed { version, reason };
+                verdicts.entry(router.reference()).or_insert(failed);
+            }
+            wait(view, reason, &mut verdicts);
+        }
     }
     Report {
         router: view.router.clone(),
@@ -101,6 +98,24 @@ pub(super) fn of_silence(view: &RouterView, why: &Silence) -> Report {
         verdicts,
         owned: Vec::new(),
         released: released(view, &view.owned, &Settled::default()),
+    }
+}
+
+/// What is not applied yet waits, if nothing else is said of it.
+fn wait(view: &RouterView, reason: &str, verdicts: &mut BTreeMap<ResourceRef, Verdict>) {
+    for row in declared(view) {
+        let name = row.reference();
+        let version = row.version;
+        // A reason that an operator can act on is not hidden by an outage.
+        let failed = view
+            .states
+            .get(&name)
+            .is_some_and(|state| state.version == version && state.state == FAILED);
+        if !failed && !applied(view, row) {
+            let reason = reason.to_owned();
+            let waiting = Verdict::Waiting { version, reason };
+            verdicts.entry(name).or_insert(waiting);
+        }
     }
 }
 
@@ -135,14 +150,25 @@ pub(super) fn of_hold(view: &RouterView, decision: &Decision, why: &str) -> Repo
     }
 }
 
+/// A step and what became of it.
+type Sent<'a> = (&'a Step, &'a Fate);
+
+/// The steps that each row needs.
+fn by_row<'a>(plan: &'a Plan, fates: &'a [Fate]) -> BTreeMap<&'a ResourceRef, Vec<Sent<'a>>> {
+    let mut steps: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for sent in plan.steps.iter().zip(fates) {
+        for row in &sent.0.resources {
+            steps.entry(row).or_default().push(sent);
+        }
+    }
+    steps
+}
+
 /// A row that is applied once its steps are: are they?
-fn outcome(row: &ResourceRef, version: u64, plan: &Plan, fates: &[Fate]) -> Verdict {
+fn outcome(version: u64, steps: &[Sent<'_>]) -> Verdict {
     let mut permanent = false;
     let mut reasons = BTreeSet::new();
-    for (step, fate) in plan.steps.iter().zip(fates) {
-        if !step.resources.contains(row) {
-            continue;
-        }
+    for (step, fate) in steps {
         match fate {
             Fate::Done => {}
             Fate::Held(reason) => {

@@ -43,11 +43,24 @@ impl Worker {
             }
             let span = tracing::info_span!("pass", router = self.ground.name());
             let ended = self.ground.pass(&stop).instrument(span).await;
+            if ended == Ended::Unseen {
+                self.until_seen(&stop).await;
+            }
             let Some(wait) = self.next(ended) else {
                 return;
             };
             self.own = Some(Instant::now() + wait);
             self.ground.wake.mark(wait);
+        }
+    }
+
+    /// A pass over a router that can't be seen has little to say: however
+    /// much is declared meanwhile, one a while says it.
+    async fn until_seen(&self, stop: &CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.ground.link.up() => {}
+            () = tokio::time::sleep(self.settings.probe) => {}
         }
     }
 

@@ -281,10 +281,10 @@ fn a_router_that_could_not_be_planned_for_lets_nothing_go() {
 fn a_deleted_router_goes_last() {
     let mut view = view(vec![], vec![], vec![neighbor("a", A), router()], &[peer(A)]);
     view.inputs = Inputs::default();
-    let silent = of_silence(&view, &Silence::Waiting("no answer".into()));
+    let silent = of_silence(&view, &Silence::Unreachable);
     assert!(silent.released.is_empty());
     view.owned.clear();
-    let silent = of_silence(&view, &Silence::Waiting("no answer".into()));
+    let silent = of_silence(&view, &Silence::Unreachable);
     assert_eq!(
         silent.released,
         [name("neighbor", "a"), name("router", "r")]
@@ -319,6 +319,9 @@ fn an_unseen_router_says_why_where_something_is_open() {
     assert_eq!(said(&report, "neighbor", "done"), "nothing");
     assert_eq!(said(&report, "neighbor", "failed"), "nothing");
     assert_eq!(said(&report, "router", "r"), "waiting: no answer");
+    // The monitor's word says so of all rows at once.
+    let report = of_silence(&view, &Silence::Unreachable);
+    assert!(report.verdicts.is_empty(), "{:?}", report.verdicts);
     let report = of_silence(&view, &Silence::Broken("restart gobgpd".into()));
     assert_eq!(said(&report, "router", "r"), "failed: restart gobgpd");
     assert_eq!(said(&report, "neighbor", "new"), "waiting: restart gobgpd");
@@ -328,7 +331,7 @@ fn an_unseen_router_says_why_where_something_is_open() {
 fn a_row_that_can_never_be_sent_fails_even_when_the_router_is_unseen() {
     let wrong = neighbor("wrong", "not-an-address");
     let view = view(vec![wrong], vec![], vec![], &[]);
-    let report = of_silence(&view, &Silence::Waiting("no answer".into()));
+    let report = of_silence(&view, &Silence::Unreachable);
     assert!(said(&report, "neighbor", "wrong").starts_with("failed: "));
 }
 
