@@ -254,3 +254,22 @@ fn a_plan_for_an_unreachable_router_says_why() {
     assert!(!output.status.success());
     assert!(stderr(&output).contains("127.0.0.1"), "{}", stderr(&output));
 }
+
+#[test]
+fn gohan_without_sdwan_says_what_it_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let gohan = folder.path().join("gohan");
+    std::fs::copy(env!("CARGO_BIN_EXE_gohan"), &gohan).unwrap();
+    let alone = || {
+        let mut command = std::process::Command::new(&gohan);
+        command.env("PATH", folder.path()).arg("--version");
+        command.output().unwrap()
+    };
+    let output = alone();
+    assert!(!output.status.success());
+    let said = stderr(&output);
+    assert!(said.contains("sdwan can't be run"), "{said}");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_sdwan"), folder.path().join("sdwan")).unwrap();
+    let output = alone();
+    assert!(stdout(&output).starts_with("sdwan "), "{output:?}");
+}
