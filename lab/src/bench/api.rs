@@ -12,7 +12,10 @@ use serde_json::json;
 use std::process::Command;
 use std::time::Instant;
 
-const ROWS: usize = 100;
+/// As many as requests a turn: each row is asked for once, so that no answer
+/// is one that the server has given before.
+const ROWS: usize = READS;
+const PAGE: usize = 100;
 /// Requests a turn: the kernel counts CPU in hundredths of a second.
 const READS: usize = 2000;
 const CREATES: usize = 300;
@@ -23,55 +26,73 @@ pub(super) async fn run(rounds: u32) -> Result<Vec<Figure>> {
     server.create_router("r", free_port()?, 1).await?;
     server.create_neighbors("r", ROWS, AT_ONCE).await?;
     let floor = Floor::start().await?;
-    let rows: serde_json::Value = server
+    let list = format!("/v2.0/neighbors?limit={ROWS}&_fields=id");
+    let list: serde_json::Value = server
         .http()
-        .get(server.url("/v2.0/neighbors"))
+        .get(server.url(&list))
         .send()
         .await?
         .json()
         .await?;
-    let id = rows["neighbors"][0]["id"].as_str().context("no row")?;
-    let paths = [
-        (
-            "show",
-            format!(
-                "/v2.0/neighbors/{id}?_fields=id&_fields=host_name&_fields=mgmt_addr&_fields=neighbor_addr&_fields=peer_as&_fields=status"
-            ),
-        ),
-        ("list of 100", format!("/v2.0/neighbors?limit={ROWS}")),
-    ];
+    let rows = list["neighbors"].as_array().context("no rows")?;
+    let show: Vec<String> = rows
+        .iter()
+        .map(|row| {
+            Ok(server.url(&format!(
+                "/v2.0/neighbors/{}",
+                row["id"].as_str().context("no id")?
+            )))
+        })
+        .collect::<Result<_>>()?;
+    let first = show.first().context("no rows")?.clone();
+    let page = |offset| server.url(&format!("/v2.0/neighbors?limit={PAGE}&offset={offset}"));
+    let pages = (0..=ROWS - PAGE).map(page).collect();
 
     let mut figures = Vec::new();
-    for (name, path) in paths {
-        let url = server.url(&path);
-        let bytes = server
-            .http()
-            .get(&url)
-            .send()
-            .await?
-            .error_for_status()?
-            .bytes()
-            .await?;
-        let bare = format!("{}/bodies/same", floor.endpoint);
-        floor
-            .http
-            .put(&bare)
-            .body(bytes)
-            .send()
-            .await?
-            .error_for_status()?;
-        let (mut ours, mut theirs) = (Cost::default(), Cost::default());
-        for _ in 0..rounds {
-            ours.turn(server.id(), READS, || server.http().get(&url))
-                .await?;
-            theirs
-                .turn(floor.daemon.id(), READS, || floor.http.get(&bare))
-                .await?;
-        }
-        figures.extend(ours.against(&theirs, name, Aim::AtMost(1.6)));
+    for (name, urls) in [("show", show), ("list of 100", pages)] {
+        let reads = Reads {
+            server: &server,
+            floor: &floor,
+            urls,
+        };
+        figures.extend(reads.run(rounds, name, &first).await?);
     }
     figures.extend(creates(&server, &floor, rounds).await?);
     Ok(figures)
+}
+
+/// Requests that are all different, after a write: the server has no answer
+/// ready for any of them.
+struct Reads<'a> {
+    server: &'a Server,
+    floor: &'a Floor,
+    urls: Vec<String>,
+}
+
+impl Reads<'_> {
+    async fn run(&self, rounds: u32, name: &str, row: &str) -> Result<Vec<Figure>> {
+        let http = self.server.http();
+        let answer = http.get(&self.urls[0]).send().await?.error_for_status()?;
+        let bare = format!("{}/bodies/same", self.floor.endpoint);
+        let kept = self.floor.http.put(&bare).body(answer.bytes().await?);
+        kept.send().await?.error_for_status()?;
+        let (mut ours, mut theirs) = (Cost::default(), Cost::default());
+        for round in 0..rounds {
+            let change = json!({"description": format!("{name}, round {round}")});
+            let write = http.patch(row).json(&change).send().await?;
+            write.error_for_status()?;
+            let mut urls = self.urls.iter().cycle();
+            let count = self.urls.len();
+            ours.turn(self.server.id(), count, || {
+                http.get(urls.next().unwrap_or(&bare))
+            })
+            .await?;
+            theirs
+                .turn(self.floor.daemon.id(), count, || self.floor.http.get(&bare))
+                .await?;
+        }
+        Ok(ours.against(&theirs, name, Aim::AtMost(1.6)))
+    }
 }
 
 /// Creates, one client at a time and many at once.
@@ -132,7 +153,7 @@ impl Cost {
         &mut self,
         process: u32,
         requests: usize,
-        make: impl Fn() -> RequestBuilder,
+        mut make: impl FnMut() -> RequestBuilder,
     ) -> Result<()> {
         let mut latency = Series::default();
         let before = cpu_seconds(process)?;
