@@ -3,6 +3,7 @@
 
 use crate::catalog::{Shown, Snapshot};
 use crate::speaker::Counters;
+use bytes::Bytes;
 use sdwan_model::resource::Row;
 use sdwan_model::schema::{Kind, MASK, Property, Schemas};
 use serde::Serialize;
@@ -185,6 +186,19 @@ impl Columns {
             _ => None,
         };
         Cow::Owned(value.unwrap_or_default())
+    }
+
+    /// Whether a row's text is made of what the store says of the row and its
+    /// router alone, as long as no router is asked.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.joins.is_empty()
+    }
+
+    /// The row as a JSON object with all columns, none of them live.
+    pub(crate) fn text(&self, shown: &Shown, snapshot: &Snapshot) -> Bytes {
+        let mut out = Vec::with_capacity(640);
+        self.write(&mut out, &self.all, shown, None, snapshot);
+        out.into()
     }
 
     /// The row as a JSON object with the chosen columns.

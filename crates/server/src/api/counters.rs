@@ -6,8 +6,7 @@ use crate::catalog::Snapshot;
 use crate::live::Live;
 use crate::speaker::Counters;
 use sdwan_model::resource::Row;
-use sdwan_model::schema::Kind;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -80,34 +79,26 @@ impl CounterCache {
     /// and all at the same time.
     pub(crate) async fn of_rows<'a>(
         &self,
-        kind: &Kind,
         rows: impl Iterator<Item = &'a Row>,
         snapshot: &Snapshot,
     ) -> Vec<Option<Counters>> {
-        let places: Vec<_> = rows.map(|row| place(kind, row, snapshot)).collect();
-        let mut routers: Vec<&str> = places.iter().flatten().map(|(r, _)| r.as_str()).collect();
-        routers.sort_unstable();
-        routers.dedup();
-        let answers = futures::future::join_all(routers.iter().map(|r| self.of_router(r))).await;
-        let answers: HashMap<&str, Numbers> = routers.into_iter().zip(answers).collect();
+        let places: Vec<_> = rows.map(|row| place(row, snapshot)).collect();
+        let routers: BTreeSet<&str> = places.iter().flatten().map(|(router, _)| *router).collect();
+        let ask = |router| async move { (router, self.of_router(router).await) };
+        let answers = futures::future::join_all(routers.into_iter().map(ask)).await;
+        let answers: BTreeMap<&str, Numbers> = answers.into_iter().collect();
         places
             .iter()
             .map(|place| {
                 let (router, neighbor) = place.as_ref()?;
-                answers.get(router.as_str())?.get(neighbor).cloned()
+                answers.get(router)?.get(neighbor).cloned()
             })
             .collect()
     }
 }
 
 /// The router that a row is about, and the neighbor's address there.
-pub(crate) fn place(kind: &Kind, row: &Row, snapshot: &Snapshot) -> Option<(String, IpAddr)> {
+fn place<'a>(row: &Row, snapshot: &'a Snapshot) -> Option<(&'a str, IpAddr)> {
     let neighbor = row.text("neighbor_addr")?.parse().ok()?;
-    let (property, relation) = kind.properties.iter().find_map(|(name, property)| {
-        let relation = property.relation.as_ref()?;
-        (relation.kind == "router").then_some((name, relation))
-    })?;
-    let value = row.body.get(property)?;
-    let router = snapshot.find(&relation.kind, &relation.by, value).pop()?;
-    Some((router.id.clone(), neighbor))
+    Some((snapshot.router_of(row)?, neighbor))
 }

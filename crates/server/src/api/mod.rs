@@ -11,7 +11,6 @@
 //! all come from the schemas.
 
 mod about;
-mod answers;
 mod body;
 mod columns;
 mod counters;
@@ -34,7 +33,6 @@ use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use answers::Answers;
 use axum::Router;
 use axum::extract::Request;
 use columns::Columns;
@@ -109,7 +107,6 @@ struct Api {
     /// By the kind's id.
     columns: HashMap<String, Columns>,
     counters: CounterCache,
-    answers: Answers,
     about: about::Documents,
     files: Option<ServeDir>,
     requests: AtomicU64,
@@ -130,7 +127,6 @@ pub fn router(deps: Deps, config: &Config, limits: Limits) -> Result<Router, Vec
         guard: Guard::new(config),
         columns,
         counters: CounterCache::new(Arc::clone(&deps.live)),
-        answers: Answers::default(),
         about: about::Documents::new(&schemas),
         files: config.document_root.as_ref().map(ServeDir::new),
         requests: AtomicU64::new(0),

@@ -168,6 +168,12 @@ impl ListQuery {
         self.offset..end
     }
 
+    /// Whether it asks for rows as they come, whole and in order of id.
+    pub(crate) fn is_plain(&self) -> bool {
+        let chosen = self.filters.is_empty() && self.fields.is_none();
+        chosen && self.sort_key.is_none() && !self.descending
+    }
+
     /// Whether rows have to be folded before they can be chosen.
     pub(crate) fn needs_status(&self, columns: &Columns) -> bool {
         let asked = self.filters.iter().map(|f| f.column).chain(self.sort_key);

@@ -6,7 +6,6 @@ use super::problem::Problem;
 use super::query::Params;
 use super::resources::{headers, object, respond};
 use super::{Api, body};
-use crate::api::answers::Answer;
 use crate::catalog::{Change, Mode};
 use axum::body::Body;
 use http::{Request, Response, StatusCode};
@@ -53,7 +52,7 @@ pub(super) async fn run(api: &Api, request: Request<Body>) -> Result<Response<Bo
     out.extend_from_slice(b"]}");
     let headers = headers(snapshot.revision().0);
     let body = out.into();
-    Ok(respond(Answer { headers, body }))
+    Ok(respond(headers, body))
 }
 
 /// The catalog points at `/1/host_name`, or at `/host_name` where there is

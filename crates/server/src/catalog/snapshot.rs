@@ -2,10 +2,12 @@
 
 use super::{Error, Shown};
 use crate::mirror::State;
+use bytes::Bytes;
 use sdwan_model::resource::Row;
 use sdwan_model::validate::Violation;
 use sdwan_store::Revision;
 use serde_json::Value;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// One consistent look at everything; cheap to take, holds nobody up.
@@ -37,6 +39,26 @@ impl Snapshot {
             monitoring: None,
             revision: self.0.revision,
         })
+    }
+
+    /// The rows of a kind at these places in the order of ids, as `render`
+    /// makes text of them, and how many rows there are. `render` may look at
+    /// nothing but what it is given: what it made is kept for as long as the
+    /// row and its status are the same.
+    pub(crate) fn page(
+        &self,
+        kind: &str,
+        places: Range<usize>,
+        render: impl Fn(&Shown) -> Bytes,
+    ) -> (Vec<Bytes>, usize) {
+        let (records, rows) = self.0.page(kind, places);
+        let texts = records.filter_map(|record| self.0.rendered(record, &render));
+        (texts.collect(), rows)
+    }
+
+    /// The id of the router whose daemon the row is about.
+    pub(crate) fn router_of(&self, row: &Row) -> Option<&str> {
+        self.0.record(&row.kind, &row.id)?.router()
     }
 
     /// By id, else by name: `name`, or a unique text property such as

@@ -44,7 +44,7 @@ pub(super) async fn collect(
     for kind in catalog.schemas().iter().filter(|kind| kind.has_session()) {
         let rows: Vec<&Arc<Row>> = snapshot.rows(&kind.id).collect();
         let numbers = counters
-            .of_rows(kind, rows.iter().map(|row| &***row), snapshot)
+            .of_rows(rows.iter().map(|row| &***row), snapshot)
             .await;
         for (row, numbers) in rows.into_iter().zip(numbers) {
             families.add(snapshot, row, numbers.as_ref());

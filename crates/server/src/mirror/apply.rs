@@ -2,7 +2,7 @@
 //! they mean to watchers and to workers comes out.
 
 use super::feed::Step;
-use super::record::{Declared, Leaving, Record, json};
+use super::record::{Declared, Leaving, Record, Rendering, json};
 use super::state::{Context, ROUTER, State};
 use crate::catalog::{Changes, Event, Scope, What};
 use crate::keys::Key;
@@ -173,19 +173,23 @@ impl State {
             Some(table) => table,
             None => self.tables.entry(kind.into()).or_default(),
         };
-        match table.get_mut(id) {
+        match table.records.get_mut(id) {
             Some(record) => {
                 let record = Arc::make_mut(record);
+                table.rows -= usize::from(record.row().is_some());
                 change(record);
+                record.rendering = Rendering::default();
+                table.rows += usize::from(record.row().is_some());
                 if record.is_empty() {
-                    table.remove(id);
+                    table.records.remove(id);
                 }
             }
             None => {
                 let mut record = Record::default();
                 change(&mut record);
+                table.rows += usize::from(record.row().is_some());
                 if !record.is_empty() {
-                    table.insert(id.into(), Arc::new(record));
+                    table.records.insert(id.into(), Arc::new(record));
                 }
             }
         }
@@ -249,7 +253,7 @@ impl State {
     pub(crate) fn difference(&self, next: &Self) -> Touched {
         let mut touched = Touched::default();
         for kind in self.context.schemas.iter() {
-            let empty = super::state::Table::new();
+            let empty = super::state::Records::new();
             let old = self.table(&kind.id).unwrap_or(&empty);
             let new = next.table(&kind.id).unwrap_or(&empty);
             for item in old.diff(new) {

@@ -1,14 +1,15 @@
 //! What the store says of one row, parsed; and the text it is stored as.
 
 use crate::secrets;
+use bytes::Bytes;
 use sdwan_model::resource::{Body, Row};
 use sdwan_model::rules;
 use sdwan_model::schema::{Kind, MASK, Property, Schemas};
-use sdwan_model::status::{Monitoring, State};
+use sdwan_model::status::{Monitoring, Reachability, State};
 use sdwan_store::{Entry, Revision};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Everything that the store says of one row.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,6 +24,52 @@ pub(crate) struct Record {
     pub(crate) monitoring: Option<Arc<Monitoring>>,
     /// The router that the row refers to, by `/index/reference`.
     pub(crate) router: Option<Arc<str>>,
+    /// What readers get of it.
+    pub(super) rendering: Rendering,
+}
+
+/// The text that a record was last shown as. A changed copy of the record
+/// starts without, and another word on the router makes it void, so that it
+/// is never older than what it is made of.
+#[derive(Default)]
+pub(super) struct Rendering(Mutex<Option<(Option<Arc<Reachability>>, Bytes)>>);
+
+impl Rendering {
+    /// The text, if it is still right where the router's reachability is this.
+    pub(super) fn get(&self, now: Option<&Arc<Reachability>>) -> Option<Bytes> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (then, text) = kept.as_ref()?;
+        let same = match (then, now) {
+            (Some(then), Some(now)) => Arc::ptr_eq(then, now),
+            (None, None) => true,
+            _ => false,
+        };
+        same.then(|| text.clone())
+    }
+
+    pub(super) fn keep(&self, now: Option<&Arc<Reachability>>, text: Bytes) {
+        let kept = Some((now.cloned(), text));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = kept;
+    }
+}
+
+impl Clone for Rendering {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// It adds nothing to what the record says.
+impl PartialEq for Rendering {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl std::fmt::Debug for Rendering {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("..")
+    }
 }
 
 impl Record {

@@ -5,6 +5,7 @@
 use super::record::{Declared, Record};
 use crate::catalog::{Hold, Scope, Shown};
 use crate::keys::{self, Key};
+use bytes::Bytes;
 use imbl::{OrdMap, OrdSet};
 use sdwan_model::plan::{OwnedKey, OwnedRecord};
 use sdwan_model::resource::{ResourceRef, Row};
@@ -13,6 +14,7 @@ use sdwan_model::schema::{Kind, Schemas};
 use sdwan_model::status::{self, Facts, Folded, Reachability};
 use sdwan_store::Revision;
 use serde_json::Value;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The kind that daemons belong to.
@@ -30,8 +32,17 @@ pub(crate) struct Context {
     pub(crate) instance: String,
 }
 
-/// The rows of one kind by id.
-pub(crate) type Table = OrdMap<Arc<str>, Arc<Record>>;
+/// The records of one kind by id.
+pub(super) type Records = OrdMap<Arc<str>, Arc<Record>>;
+
+/// What there is of one kind.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Table {
+    pub(super) records: Records,
+    /// Records that hold a row; in the others somebody reports on a row that
+    /// is not there.
+    pub(super) rows: usize,
+}
 
 /// `/index/unique` keys and the holders' ids.
 pub(crate) type Unique = OrdMap<Arc<str>, Arc<str>>;
@@ -79,12 +90,12 @@ impl State {
         self.kind(kind).map_or(kind, |k| &k.plural)
     }
 
-    pub(crate) fn table(&self, kind: &str) -> Option<&Table> {
-        self.tables.get(kind)
+    pub(super) fn table(&self, kind: &str) -> Option<&Records> {
+        Some(&self.tables.get(kind)?.records)
     }
 
     pub(crate) fn record(&self, kind: &str, id: &str) -> Option<&Arc<Record>> {
-        self.tables.get(kind)?.get(id)
+        self.table(kind)?.get(id)
     }
 
     /// A row that is declared and stays so.
@@ -95,6 +106,23 @@ impl State {
     /// Every record of a kind, by id.
     pub(crate) fn records(&self, kind: &str) -> impl Iterator<Item = &Arc<Record>> {
         self.table(kind).into_iter().flat_map(OrdMap::values)
+    }
+
+    /// The rows of a kind at these places in the order of ids, and how many
+    /// rows there are.
+    pub(crate) fn page(
+        &self,
+        kind: &str,
+        places: Range<usize>,
+    ) -> (impl Iterator<Item = &Arc<Record>>, usize) {
+        let table = self.tables.get(kind);
+        let rows = table.map_or(0, |table| table.rows);
+        let holds_row = move |record: &&Arc<Record>| {
+            // A look at each record is a cache miss each.
+            table.is_some_and(|table| table.rows == table.records.len()) || record.row().is_some()
+        };
+        let page = self.records(kind).filter(holds_row);
+        (page.skip(places.start).take(places.len()), rows)
     }
 
     /// The id of the row that holds a unique value.
@@ -275,7 +303,10 @@ impl State {
 
     /// A row as readers see it.
     pub(crate) fn show(&self, kind: &str, id: &str) -> Option<Shown> {
-        let record = self.record(kind, id)?;
+        self.shown(self.record(kind, id)?)
+    }
+
+    fn shown(&self, record: &Record) -> Option<Shown> {
         let row = record.row()?;
         Some(Shown {
             row: Arc::clone(row),
@@ -285,13 +316,34 @@ impl State {
         })
     }
 
-    fn fold(&self, record: &Record, row: &Row) -> Option<Folded> {
-        let managed = self.kind(&row.kind).is_some_and(|kind| kind.builtin);
+    /// A row as `render` makes text of it. That is done once for every state
+    /// of the row: `render` must read nothing but what it is given.
+    pub(crate) fn rendered(
+        &self,
+        record: &Record,
+        render: impl FnOnce(&Shown) -> Bytes,
+    ) -> Option<Bytes> {
+        let reachability = self.router_at(record, record.row()?);
+        let kept = record.rendering.get(reachability);
+        kept.or_else(|| {
+            let text = render(&self.shown(record)?);
+            record.rendering.keep(reachability, text.clone());
+            Some(text)
+        })
+    }
+
+    /// The reachability of the router that a row is about.
+    fn router_at(&self, record: &Record, row: &Row) -> Option<&Arc<Reachability>> {
         let router = match row.kind.as_str() {
             ROUTER => Some(row.id.as_str()),
             _ => record.router(),
         };
-        let reachability = router.and_then(|router| self.reachability(router));
+        self.reachability(router?)
+    }
+
+    fn fold(&self, record: &Record, row: &Row) -> Option<Folded> {
+        let managed = self.kind(&row.kind).is_some_and(|kind| kind.builtin);
+        let reachability = self.router_at(record, row);
         status::fold(&Facts {
             version: row.version,
             deleting: record.leaving.is_some(),

@@ -3,8 +3,15 @@
 use crate::harness::{App, NEIGHBORS, ROUTERS, Setup, app, app_with};
 use crate::own_kinds::SITES;
 use proptest::prelude::*;
+use sdwan_model::plan::Verdict;
+use sdwan_model::resource::ResourceRef;
+use sdwan_model::status::{Monitoring, Reachability};
+use sdwan_server::catalog::{Observation, Report};
+use sdwan_store::memory::Memory;
+use sdwan_store::{Commit, Op, Outcome, Store};
 use serde_json::{Value, json};
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 const PATH: &str = "/v2.0/sites";
 
@@ -317,4 +324,92 @@ async fn a_list_with_fields_shows_only_these() {
         .await;
     let wanted = json!({ "routers": [{ "host_name": "GoBGP-1", "local_as": 65001 }] });
     assert_eq!(list.expect(200), wanted);
+}
+
+/// Rows are kept as text between lists; never for longer than what they say is
+/// true.
+#[tokio::test]
+async fn a_list_is_as_new_as_its_rows() {
+    let store = Arc::new(Memory::new());
+    let setup = Setup {
+        store: Some(Arc::clone(&store) as Arc<dyn Store>),
+        ..Setup::default()
+    };
+    let app = setup.start().await;
+    let router = app.gobgp(1).await;
+    let id = app.neighbor("192.168.0.1").await;
+    let other = app.neighbor("192.168.0.2").await;
+    let listed = async || {
+        let list = app.get(NEIGHBORS).await;
+        assert_eq!(list.header("x-total-count"), "2");
+        let rows = list.expect(200);
+        let rows = rows["neighbors"].as_array().cloned().expect("rows");
+        let row = rows.into_iter().find(|row| row["id"] == *id);
+        let row = row.expect("it is listed");
+        (row["status"].clone(), row["description"].clone())
+    };
+    let row = ResourceRef::new("neighbor", &id);
+    let verdict = Verdict::Applied { version: 1 };
+    let report = Report {
+        router: router.clone(),
+        at: app.catalog.revision(),
+        verdicts: [(row.clone(), verdict)].into(),
+        ..Report::default()
+    };
+    let seen = |reachable, monitoring: &str| Observation {
+        router: router.clone(),
+        reachability: Some(Reachability {
+            reachable,
+            ..Reachability::default()
+        }),
+        sessions: [(
+            row.clone(),
+            Monitoring {
+                version: 1,
+                monitoring: monitoring.into(),
+                ..Monitoring::default()
+            },
+        )]
+        .into(),
+    };
+    assert_eq!(listed().await.0, "PENDING_CREATE");
+    app.catalog.report(report).await.expect("stored");
+    assert_eq!(listed().await.0, "UNKNOWN");
+    app.catalog
+        .observe(seen(true, "DOWN"))
+        .await
+        .expect("stored");
+    assert_eq!(listed().await.0, "DOWN");
+    app.catalog.observe(seen(true, "UP")).await.expect("stored");
+    assert_eq!(listed().await.0, "UP");
+    app.catalog
+        .observe(seen(false, "UP"))
+        .await
+        .expect("stored");
+    assert_eq!(listed().await.0, "UNKNOWN");
+    app.patch(&format!("{NEIGHBORS}/{id}"), json!({"description": "new"}))
+        .await
+        .expect(200);
+    assert_eq!(listed().await, (json!("PENDING_UPDATE"), json!("new")));
+    // Somebody's word on a row that is not there is no row.
+    let ghost = Op::put(
+        "/state/v2.0/neighbors/ghost",
+        "{\"version\": 1, \"state\": \"ACTIVE\"}",
+    );
+    let commit = Commit {
+        id: uuid::Uuid::from_u128(u128::MAX),
+        when: Vec::new(),
+        then: vec![ghost],
+    };
+    let Outcome::Committed(revision) = store.commit(commit).await.expect("stored") else {
+        panic!("nothing stands against it");
+    };
+    app.catalog.wait_for(revision).await;
+    listed().await;
+    let page = app.get(&format!("{NEIGHBORS}?limit=1&offset=1")).await;
+    assert_eq!(page.header("x-total-count"), "2");
+    let last = std::cmp::max(&id, &other);
+    assert_eq!(page.json()["neighbors"][0]["id"], **last);
+    app.delete(&format!("{NEIGHBORS}/{other}?force=true")).await;
+    assert_eq!(app.get(NEIGHBORS).await.header("x-total-count"), "1");
 }

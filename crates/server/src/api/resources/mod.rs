@@ -5,7 +5,6 @@ mod write;
 
 use super::Api;
 use super::X_REVISION;
-use super::answers::Answer;
 use super::columns::{Columns, json};
 use super::problem::Problem;
 use super::routes::{Endpoint, Matched};
@@ -14,7 +13,7 @@ use crate::speaker::Counters;
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use sdwan_model::resource::Row;
 use sdwan_model::schema::Kind;
 use std::sync::Arc;
@@ -118,11 +117,6 @@ pub(super) fn object(
     out.into()
 }
 
-/// What an answer is kept under.
-fn question(uri: &Uri) -> &str {
-    uri.path_and_query().map_or("/", |whole| whole.as_str())
-}
-
 fn etag(version: u64) -> HeaderValue {
     // Digits and quotes: always a header value.
     HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"0\""))
@@ -137,8 +131,8 @@ pub(super) fn headers(revision: u64) -> HeaderMap {
     headers
 }
 
-pub(super) fn respond(answer: Answer) -> Response<Body> {
-    let mut response = Response::new(Body::from(answer.body));
-    *response.headers_mut() = answer.headers;
+pub(super) fn respond(headers: HeaderMap, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.headers_mut() = headers;
     response
 }

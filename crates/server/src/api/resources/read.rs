@@ -1,20 +1,22 @@
 //! Showing rows.
 
-use super::{Target, below, etag, headers, known_parent, object, question, respond};
-use crate::api::answers::Answer;
+use super::{Target, below, etag, headers, known_parent, object, respond};
 use crate::api::columns::{Columns, json};
 use crate::api::problem::Problem;
 use crate::api::query::{ListQuery, Params, fields};
 use crate::api::select::{Candidate, page};
 use crate::api::{Api, X_TOTAL_COUNT, watch};
-use crate::catalog::Snapshot;
-use crate::speaker::Counters;
+use crate::catalog::{Shown, Snapshot};
 use axum::body::Body;
+use bytes::Bytes;
 use http::Response;
 use http::header::ETAG;
 use http::request::Parts;
 use sdwan_model::schema::Kind;
 use std::sync::Arc;
+
+/// Bytes of a usual row's text.
+const ROW: usize = 640;
 
 /// `GET` of many.
 pub(super) async fn list(
@@ -24,15 +26,18 @@ pub(super) async fn list(
     request: &Parts,
 ) -> Result<Response<Body>, Problem> {
     let snapshot = api.catalog.snapshot();
-    let question = question(&request.uri);
-    if let Some(answer) = api.answers.get(snapshot.revision(), question) {
-        return Ok(respond(answer));
-    }
     let columns = api.columns(kind)?;
     let query = ListQuery::parse(&request.uri, columns)?;
     known_parent(&snapshot, kind, parent.as_deref())?;
     if query.watch {
         return watch::start(api, kind, parent, query, &request.headers);
+    }
+
+    if parent.is_none() && query.is_plain() && columns.is_steady() {
+        let render = |shown: &Shown| columns.text(shown, &snapshot);
+        let (rows, total) = snapshot.page(&kind.id, query.range(), render);
+        let body = array(columns, rows.iter().map(|text| &**text));
+        return Ok(listed(&snapshot, total, body));
     }
 
     let rows = snapshot
@@ -43,45 +48,47 @@ pub(super) async fn list(
     let live = chosen.is_some_and(|chosen| columns.live_among(chosen));
     let numbers = if live {
         let rows = found.iter().map(|c| &*c.row);
-        api.counters.of_rows(kind, rows, &snapshot).await
+        api.counters.of_rows(rows, &snapshot).await
     } else {
         Vec::new()
     };
 
+    let chosen = chosen.unwrap_or(columns.all());
+    let texts = found
+        .into_iter()
+        .enumerate()
+        .map(|(nth, Candidate { row, shown })| {
+            let shown = shown.unwrap_or_else(|| snapshot.show(&row));
+            let counters = numbers.get(nth).and_then(Option::as_ref);
+            let mut text = Vec::with_capacity(ROW);
+            columns.write(&mut text, chosen, &shown, counters, &snapshot);
+            text
+        });
+    let texts: Vec<Vec<u8>> = texts.collect();
+    let body = array(columns, texts.iter().map(Vec::as_slice));
+    Ok(listed(&snapshot, total, body))
+}
+
+fn listed(snapshot: &Snapshot, total: usize, body: Bytes) -> Response<Body> {
     let mut headers = headers(snapshot.revision().0);
     headers.insert(X_TOTAL_COUNT, total.into());
-    let chosen = chosen.unwrap_or(columns.all());
-    let body = array(columns, chosen, found, &numbers, &snapshot).into();
-    let answer = Answer { headers, body };
-    if !live {
-        api.answers.keep(snapshot.revision(), question, &answer);
-    }
-    Ok(respond(answer))
+    respond(headers, body)
 }
 
 /// `{plural: [{..}, ..]}`.
-fn array(
-    columns: &Columns,
-    chosen: &[usize],
-    found: Vec<Candidate>,
-    numbers: &[Option<Counters>],
-    snapshot: &Snapshot,
-) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64 + found.len() * 512);
+fn array<'a>(columns: &Columns, rows: impl ExactSizeIterator<Item = &'a [u8]>) -> Bytes {
+    let mut out = Vec::with_capacity(64 + rows.len() * ROW);
     out.push(b'{');
     json(&mut out, &columns.kind.plural);
     out.extend_from_slice(b":[");
-    for (nth, candidate) in found.into_iter().enumerate() {
+    for (nth, row) in rows.enumerate() {
         if nth > 0 {
             out.push(b',');
         }
-        let Candidate { row, shown } = candidate;
-        let shown = shown.unwrap_or_else(|| snapshot.show(&row));
-        let counters = numbers.get(nth).and_then(Option::as_ref);
-        columns.write(&mut out, chosen, &shown, counters, snapshot);
+        out.extend_from_slice(row);
     }
     out.extend_from_slice(b"]}");
-    out
+    out.into()
 }
 
 /// `GET` of one.
@@ -91,10 +98,6 @@ pub(super) async fn show(
     request: &Parts,
 ) -> Result<Response<Body>, Problem> {
     let snapshot = api.catalog.snapshot();
-    let question = question(&request.uri);
-    if let Some(answer) = api.answers.get(snapshot.revision(), question) {
-        return Ok(respond(answer));
-    }
     let columns = api.columns(target.kind)?;
     let mut params = Params::new(&request.uri);
     let chosen = fields(&mut params, columns);
@@ -105,10 +108,7 @@ pub(super) async fn show(
     let live = columns.live_among(chosen);
     let counters = if live {
         let rows = std::iter::once(&*shown.row);
-        api.counters
-            .of_rows(target.kind, rows, &snapshot)
-            .await
-            .pop()
+        api.counters.of_rows(rows, &snapshot).await.pop()
     } else {
         None
     };
@@ -121,9 +121,5 @@ pub(super) async fn show(
     );
     let mut headers = headers(snapshot.revision().0);
     headers.insert(ETAG, etag(shown.row.version));
-    let answer = Answer { headers, body };
-    if !live {
-        api.answers.keep(snapshot.revision(), question, &answer);
-    }
-    Ok(respond(answer))
+    Ok(respond(headers, body))
 }

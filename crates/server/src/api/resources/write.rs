@@ -1,7 +1,6 @@
 //! Changing rows.
 
 use super::{Target, etag, headers, known_parent, object, respond};
-use crate::api::answers::Answer;
 use crate::api::precondition::Precondition;
 use crate::api::problem::Problem;
 use crate::api::query::Params;
@@ -161,7 +160,7 @@ fn written(api: &Api, kind: &Arc<Kind>, shown: &Shown, created: bool) -> Respons
             headers.insert(LOCATION, url);
         }
     }
-    let mut response = respond(Answer { headers, body });
+    let mut response = respond(headers, body);
     if created {
         *response.status_mut() = StatusCode::CREATED;
     }
