@@ -73,7 +73,7 @@ pub fn statement_action(data: &[u8]) {
 fn writes(kind: &Kind, value: Value) {
     let row = match validate::create(kind, value.clone()) {
         Ok(row) => row,
-        Err(violations) => return placed(&violations),
+        Err(refused) => return placed(&refused.violations),
     };
     assert_eq!(validate::stored(kind, &row), []);
     let again = validate::create(kind, Value::Object(row.clone()));
@@ -81,7 +81,7 @@ fn writes(kind: &Kind, value: Value) {
     for replace in [false, true] {
         match validate::update(kind, &row, value.clone(), replace) {
             Ok(updated) => assert_eq!(validate::stored(kind, &updated), []),
-            Err(violations) => placed(&violations),
+            Err(refused) => placed(&refused.violations),
         }
     }
 }

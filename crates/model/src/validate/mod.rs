@@ -47,14 +47,25 @@ impl Violation {
     }
 }
 
+/// A body that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// All that is wrong with it.
+    pub violations: Vec<Violation>,
+    /// What is right in it, as it would have come out, and of an update's wrong
+    /// properties what they were before: so that what the rules between rows
+    /// have against the rest is told at once with this.
+    pub right: Body,
+}
+
 /// Checks a body for creation and fills in defaults. Values come out
 /// canonical (addresses in canonical text). `id`, where given, is checked;
 /// where not, it is absent from the result.
 ///
 /// # Errors
 /// Every violation at once.
-pub fn create(kind: &Kind, body: Value) -> Result<Body, Vec<Violation>> {
-    let mut given = object(body)?;
+pub fn create(kind: &Kind, body: Value) -> Result<Body, Refused> {
+    let mut given = object(body, &Body::new())?;
     let mut violations = unknown_properties(kind, &given);
     let mut whole = Body::new();
     for (name, property) in &kind.properties {
@@ -71,7 +82,7 @@ pub fn create(kind: &Kind, body: Value) -> Result<Body, Vec<Violation>> {
         };
         whole.extend(value.map(|v| (name.clone(), v)));
     }
-    finish(kind, whole, violations)
+    finish(kind, whole, &Body::new(), violations)
 }
 
 /// Checks a patch against the row that it changes and gives the whole new
@@ -84,21 +95,15 @@ pub fn create(kind: &Kind, body: Value) -> Result<Body, Vec<Violation>> {
 ///
 /// # Errors
 /// Every violation at once.
-pub fn update(
-    kind: &Kind,
-    current: &Body,
-    patch: Value,
-    replace: bool,
-) -> Result<Body, Vec<Violation>> {
-    let mut given = object(patch)?;
+pub fn update(kind: &Kind, current: &Body, patch: Value, replace: bool) -> Result<Body, Refused> {
+    let mut given = object(patch, current)?;
     let mut violations = unknown_properties(kind, &given);
     let mut whole = Body::new();
     for (name, property) in &kind.properties {
         let before = current.get(name);
         let value = match given.remove(name) {
             Some(_) if name == "id" => {
-                let message = "can't be given here: a row's id is in its URL and never changes";
-                violations.push(Violation::of(name, message));
+                violations.push(fixed_id());
                 continue;
             }
             Some(value) if property.secret && value == MASK => before.cloned(),
@@ -115,7 +120,13 @@ pub fn update(
         };
         whole.extend(value.map(|v| (name.clone(), v)));
     }
-    finish(kind, whole, violations)
+    finish(kind, whole, current, violations)
+}
+
+/// What is wrong with an id in the body of an update or a replacement.
+pub fn fixed_id() -> Violation {
+    let message = "can't be given here: a row's id is in its URL and never changes";
+    Violation::of("id", message)
 }
 
 /// What a stored row has against its kind, for a schema that has changed
@@ -169,19 +180,20 @@ pub fn unwrap(kind: &Kind, body: Value) -> Value {
 }
 
 /// The body's members.
-fn object(body: Value) -> Result<Body, Vec<Violation>> {
-    if deeper_than(&body, MAX_DEPTH) {
+fn object(body: Value, current: &Body) -> Result<Body, Refused> {
+    let message = if deeper_than(&body, MAX_DEPTH) {
         discard(body);
-        let message = format!("is nested deeper than {MAX_DEPTH} levels");
-        return Err(vec![Violation::new("", message)]);
-    }
-    match body {
-        Value::Object(members) => Ok(members),
-        other => {
-            let message = format!("the body must be an object, not {}", type_of(&other));
-            Err(vec![Violation::new("", message)])
+        format!("is nested deeper than {MAX_DEPTH} levels")
+    } else {
+        match body {
+            Value::Object(members) => return Ok(members),
+            other => format!("the body must be an object, not {}", type_of(&other)),
         }
-    }
+    };
+    Err(Refused {
+        violations: vec![Violation::new("", message)],
+        right: current.clone(),
+    })
 }
 
 fn unknown_properties(kind: &Kind, given: &Body) -> Vec<Violation> {
@@ -306,14 +318,21 @@ fn under(pointer: &str, mut violation: Violation) -> Violation {
 
 fn finish(
     kind: &Kind,
-    whole: Body,
+    mut whole: Body,
+    current: &Body,
     mut violations: Vec<Violation>,
-) -> Result<Body, Vec<Violation>> {
+) -> Result<Body, Refused> {
     across::judge(kind, &whole, &mut violations);
     if violations.is_empty() {
         return Ok(whole);
     }
-    Err(violations)
+    for (name, value) in current {
+        whole.entry(name).or_insert_with(|| value.clone());
+    }
+    Err(Refused {
+        violations,
+        right: whole,
+    })
 }
 
 #[cfg(test)]

@@ -57,10 +57,12 @@ pub(super) async fn run(api: &Api, request: Request<Body>) -> Result<Response<Bo
 
 /// The catalog points at `/1/host_name`, or at `/host_name` where there is
 /// one change; the request has it at `/changes/1/body/host_name`.
+/// What no single change is to blame for is a matter of all.
 fn place(pointer: &str, several: bool) -> String {
-    let (nth, rest) = match pointer.strip_prefix('/').filter(|_| several) {
-        Some(inner) => inner.split_once('/').unwrap_or((inner, "")),
-        None => ("0", pointer.trim_start_matches('/')),
+    let (nth, rest) = match pointer.strip_prefix('/') {
+        None if several => return "/changes".to_owned(),
+        Some(inner) if several => inner.split_once('/').unwrap_or((inner, "")),
+        inner => ("0", inner.unwrap_or_default()),
     };
     match rest {
         "" => format!("/changes/{nth}"),

@@ -1,6 +1,9 @@
 //! From what a request asks to the rows that it means: each change validated
 //! on its own, secrets taken out of the body, nothing judged between rows yet.
+//! Of a change that is wrong in itself the row is what is right in it, so that
+//! the rules can have their say too.
 
+use super::refusals::Refusals;
 use super::{Change, Error, Mode};
 use crate::mirror::State;
 use crate::mirror::record::{Sealed, slim};
@@ -10,15 +13,12 @@ use sdwan_model::schema::{Kind, MASK};
 use sdwan_model::validate::{self, Violation};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use std::collections::BTreeMap;
-
-/// Longer ones would make keys that some stores refuse.
-const MAX_ID: usize = 255;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a row will be when the transaction ends.
 pub(super) enum Draft {
     /// Created or changed.
-    Written(Written),
+    Written(Box<Written>),
     /// Deleted.
     Gone,
 }
@@ -31,6 +31,23 @@ impl Draft {
             Self::Gone => None,
         }
     }
+
+    /// The change that wrote it last.
+    pub(super) fn change(&self) -> Option<usize> {
+        match self {
+            Self::Written(written) => written.change,
+            Self::Gone => None,
+        }
+    }
+
+    /// The row, if it will be there and every word of it counts: what is left
+    /// of a wrong body tells of no sister that she contradicts it.
+    pub(super) fn right(&self) -> Option<&Row> {
+        match self {
+            Self::Written(written) if written.wrong.is_empty() => Some(&written.row),
+            _ => None,
+        }
+    }
 }
 
 /// A row to be written. Its secrets are masked in `row`.
@@ -40,6 +57,10 @@ pub(super) struct Written {
     pub(super) kept: Sealed,
     /// Secrets to be sealed.
     pub(super) fresh: BTreeMap<String, SecretString>,
+    /// The change that wrote it last; `None` for a row that only goes along.
+    pub(super) change: Option<usize>,
+    /// Pointers to what is wrong with the body and told already.
+    pub(super) wrong: BTreeSet<String>,
 }
 
 impl Written {
@@ -55,41 +76,52 @@ impl Written {
     }
 }
 
+/// A row to be deleted.
+pub(super) struct Deletion {
+    pub(super) row: ResourceRef,
+    /// Rows that refer to it go too.
+    pub(super) cascade: bool,
+    pub(super) change: usize,
+}
+
 /// A transaction's rows, being gathered.
 pub(super) struct Drafts<'a> {
     pub(super) base: &'a State,
     pub(super) secrets: &'a SecretBox,
     pub(super) rows: BTreeMap<ResourceRef, Draft>,
-    pub(super) invalid: Vec<Violation>,
-    pub(super) conflicts: Vec<Violation>,
-    /// Deletions, and whether rows that refer to it go too.
-    pub(super) deletions: Vec<(ResourceRef, bool)>,
+    pub(super) refusals: Refusals,
+    pub(super) deletions: Vec<Deletion>,
+    /// The number of the change that is being taken in.
+    change: usize,
 }
 
 impl<'a> Drafts<'a> {
-    pub(super) fn new(base: &'a State, secrets: &'a SecretBox) -> Self {
+    /// `several` changes make one transaction.
+    pub(super) fn new(base: &'a State, secrets: &'a SecretBox, several: bool) -> Self {
         Self {
             base,
             secrets,
             rows: BTreeMap::new(),
-            invalid: Vec::new(),
-            conflicts: Vec::new(),
+            refusals: Refusals::new(several),
             deletions: Vec::new(),
+            change: 0,
         }
     }
 
-    /// Takes one change in; answers which row it is about and whether that is
-    /// a new one. `id` is for a row that brings none.
+    /// Takes change `number` in; answers which row it is about and whether
+    /// that is a new one. `id` is for a row that brings none.
     pub(super) fn take(
         &mut self,
+        number: usize,
         change: &Change,
         id: &str,
-    ) -> Result<Option<(ResourceRef, bool)>, Error> {
+    ) -> Result<(ResourceRef, bool), Error> {
+        self.change = number;
         match change {
             Change::Create { kind, body, parent } => {
                 let kind = self.kind(kind)?;
-                let created = self.create(&kind, body.clone(), parent.as_deref(), id);
-                Ok(created.map(|row| (row, true)))
+                let row = self.create(&kind, body.clone(), parent.as_deref(), id);
+                Ok((row, true))
             }
             Change::Update {
                 kind,
@@ -100,7 +132,7 @@ impl<'a> Drafts<'a> {
             } => {
                 let kind = self.kind(kind)?;
                 let row = self.update(&kind, id, patch.clone(), *mode, *if_match)?;
-                Ok(Some((row, false)))
+                Ok((row, false))
             }
             Change::Upsert {
                 kind,
@@ -121,8 +153,12 @@ impl<'a> Drafts<'a> {
                     return Err(Error::NotFound(resource.to_string()));
                 };
                 expect(&resource, row.version, *if_match)?;
-                self.deletions.push((resource.clone(), *cascade));
-                Ok(Some((resource, false)))
+                self.deletions.push(Deletion {
+                    row: resource.clone(),
+                    cascade: *cascade,
+                    change: number,
+                });
+                Ok((resource, false))
             }
         }
     }
@@ -142,22 +178,28 @@ impl<'a> Drafts<'a> {
         }
     }
 
+    /// Refuses the change for this; answers the pointers.
+    fn refuse(&mut self, violations: Vec<Violation>) -> BTreeSet<String> {
+        let pointers = violations.iter().map(|v| v.pointer.clone()).collect();
+        for violation in violations {
+            self.refusals.invalid(Some(self.change), violation);
+        }
+        pointers
+    }
+
     fn create(
         &mut self,
         kind: &Kind,
         mut body: Value,
         parent: Option<&str>,
         id: &str,
-    ) -> Option<ResourceRef> {
+    ) -> ResourceRef {
         if let (Some(of), Some(parent)) = (&kind.parent, parent) {
             self.adopt(&mut body, of, parent);
         }
-        let mut body = match validate::create(kind, body) {
-            Ok(body) => body,
-            Err(violations) => {
-                self.invalid.extend(violations);
-                return None;
-            }
+        let (mut body, wrong) = match validate::create(kind, body) {
+            Ok(body) => (body, BTreeSet::new()),
+            Err(refused) => (refused.right, self.refuse(refused.violations)),
         };
         let id = match body.get("id").and_then(Value::as_str) {
             Some(given) => given.to_owned(),
@@ -166,18 +208,13 @@ impl<'a> Drafts<'a> {
                 id.to_owned()
             }
         };
-        if id.is_empty() || id.len() > MAX_ID || id.contains(['/', '\0']) || id == "*" {
-            let message = format!("must be 1 to {MAX_ID} characters, without '/'");
-            self.invalid.push(Violation::of("id", message));
-            return None;
-        }
         let resource = ResourceRef::new(&kind.id, id);
         let record = self.base.record(&resource.kind, &resource.id);
         let stands = record.is_some_and(|r| r.declared.is_some());
         if self.current(&resource).is_some() || stands {
-            let message = format!("{resource} is there already");
-            self.conflicts.push(Violation::of("id", message));
-            return None;
+            let violation = Violation::of("id", format!("{resource} is there already"));
+            self.refusals.conflict(Some(self.change), violation);
+            return resource;
         }
         let before = record.and_then(|r| r.leaving.as_ref());
         let row = Row {
@@ -189,8 +226,8 @@ impl<'a> Drafts<'a> {
             created: u64::MAX,
             body,
         };
-        self.write(kind, row, &Vec::new());
-        Some(resource)
+        self.write(kind, row, &Vec::new(), wrong);
+        resource
     }
 
     /// A nested URL names the parent; the body may say the same.
@@ -200,16 +237,11 @@ impl<'a> Drafts<'a> {
         };
         let property = format!("{of}_id");
         let parent = Value::String(parent.to_owned());
-        match members.get(&property) {
-            Some(given) if *given != parent => {
-                let message = "is not the parent that the URL names";
-                self.invalid.push(Violation::of(&property, message));
-            }
-            Some(_) => {}
-            None => {
-                members.insert(property, parent);
-            }
+        if members.get(&property).is_some_and(|given| *given != parent) {
+            let message = "is not the parent that the URL names";
+            self.refuse(vec![Violation::of(&property, message)]);
         }
+        members.insert(property, parent);
     }
 
     fn update(
@@ -224,25 +256,26 @@ impl<'a> Drafts<'a> {
         let Some(current) = self.current(&resource).cloned() else {
             let record = self.base.record(&kind.id, id);
             if record.is_some_and(|r| r.row().is_some()) {
-                let message = format!("{resource} is being deleted");
-                return Err(Error::Conflict(vec![Violation::new("", message)]));
+                let violation = Violation::new("", format!("{resource} is being deleted"));
+                self.refusals.conflict(Some(self.change), violation);
+                return Ok(resource);
             }
             return Err(Error::NotFound(resource.to_string()));
         };
         expect(&resource, current.version, if_match)?;
-        match validate::update(kind, &current.body, patch, mode == Mode::Replace) {
-            Ok(mut body) => {
-                if let Some(id) = current.body.get("id")
-                    && !body.contains_key("id")
-                {
-                    body.shift_insert(0, "id".to_owned(), id.clone());
-                }
-                let stored = self.base.live(&kind.id, id);
-                let sealed = stored.map_or_else(Sealed::new, |d| d.sealed.clone());
-                self.write(kind, Row { body, ..current }, &sealed);
-            }
-            Err(violations) => self.invalid.extend(violations),
+        let replace = mode == Mode::Replace;
+        let (mut body, wrong) = match validate::update(kind, &current.body, patch, replace) {
+            Ok(body) => (body, BTreeSet::new()),
+            Err(refused) => (refused.right, self.refuse(refused.violations)),
+        };
+        if let Some(id) = current.body.get("id")
+            && !body.contains_key("id")
+        {
+            body.shift_insert(0, "id".to_owned(), id.clone());
         }
+        let stored = self.base.live(&kind.id, id);
+        let sealed = stored.map_or_else(Sealed::new, |d| d.sealed.clone());
+        self.write(kind, Row { body, ..current }, &sealed, wrong);
         Ok(resource)
     }
 
@@ -253,37 +286,38 @@ impl<'a> Drafts<'a> {
         body: &Value,
         parent: Option<&str>,
         if_match: Option<u64>,
-    ) -> Result<Option<(ResourceRef, bool)>, Error> {
+    ) -> Result<(ResourceRef, bool), Error> {
         let kind = self.kind(kind)?;
         let resource = ResourceRef::new(&kind.id, id);
         if self.current(&resource).is_some() {
             let row = self.update(&kind, id, body.clone(), Mode::Replace, if_match)?;
-            return Ok(Some((row, false)));
+            return Ok((row, false));
         }
         if if_match.is_some() {
             return Err(Error::NotFound(resource.to_string()));
         }
         let mut body = body.clone();
         if let Value::Object(members) = &mut body {
-            if members.contains_key("id") {
-                let message = "can't be given here: a row's id is in its URL";
-                self.invalid.push(Violation::of("id", message));
-                return Ok(None);
+            let id = Value::String(id.to_owned());
+            if members.insert("id".to_owned(), id).is_some() {
+                self.refuse(vec![validate::fixed_id()]);
             }
-            members.insert("id".to_owned(), Value::String(id.to_owned()));
         }
-        let created = self.create(&kind, body, parent, id);
-        Ok(created.map(|row| (row, true)))
+        let row = self.create(&kind, body, parent, id);
+        Ok((row, true))
     }
 
     /// Takes a whole body in, its secrets open or masked. A body that says
     /// what the row says already is no change and makes no version.
-    fn write(&mut self, kind: &Kind, mut row: Row, sealed: &Sealed) {
+    fn write(&mut self, kind: &Kind, mut row: Row, sealed: &Sealed, mut wrong: BTreeSet<String>) {
         slim(kind, &mut row.body);
         let resource = row.reference();
         // Set by an earlier change of this transaction.
         let mut earlier = match self.rows.get_mut(&resource) {
-            Some(Draft::Written(written)) => std::mem::take(&mut written.fresh),
+            Some(Draft::Written(written)) => {
+                wrong.append(&mut written.wrong);
+                std::mem::take(&mut written.fresh)
+            }
             _ => BTreeMap::new(),
         };
         let mut kept = Sealed::new();
@@ -308,14 +342,21 @@ impl<'a> Drafts<'a> {
         }
         let stored = self.base.live(&resource.kind, &resource.id);
         if let Some(stored) = stored {
-            let unchanged = fresh.is_empty() && stored.row.body == row.body;
+            let unchanged = fresh.is_empty() && wrong.is_empty() && stored.row.body == row.body;
             if unchanged && !self.rows.contains_key(&resource) {
                 return;
             }
             row.version = stored.row.version + 1;
         }
-        let written = Written { row, kept, fresh };
-        self.rows.insert(resource, Draft::Written(written));
+        let written = Written {
+            row,
+            kept,
+            fresh,
+            change: Some(self.change),
+            wrong,
+        };
+        self.rows
+            .insert(resource, Draft::Written(Box::new(written)));
     }
 
     fn same(

@@ -8,13 +8,8 @@ use sdwan_model::resource::{ResourceRef, Row};
 use sdwan_model::rules;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Adds the rows that only follow, with the version that they have, and
-/// answers which these are.
-pub(super) fn renames(
-    base: &State,
-    drafts: &mut BTreeMap<ResourceRef, Draft>,
-) -> BTreeSet<ResourceRef> {
-    let mut following = BTreeSet::new();
+/// Adds the rows that only follow, with the version that they have.
+pub(super) fn renames(base: &State, drafts: &mut BTreeMap<ResourceRef, Draft>) {
     let changes: Vec<(Row, Row)> = drafts
         .values()
         .filter_map(Draft::row)
@@ -33,12 +28,12 @@ pub(super) fn renames(
                 let written = Written {
                     kept: stored.map(|d| d.sealed.clone()).unwrap_or_default(),
                     fresh: BTreeMap::new(),
+                    change: None,
+                    wrong: BTreeSet::new(),
                     row,
                 };
-                following.insert(resource.clone());
-                drafts.insert(resource, Draft::Written(written));
+                drafts.insert(resource, Draft::Written(Box::new(written)));
             }
         }
     }
-    following
 }

@@ -20,6 +20,7 @@ mod follow;
 mod hold;
 mod open;
 mod ops;
+mod refusals;
 mod snapshot;
 mod takeover;
 mod txn;

@@ -6,7 +6,6 @@
 //! that the new row ends the old one's wait; for a router, what is owned under
 //! the old id moves to the new one.
 
-use super::Error;
 use super::ops::Ops;
 use crate::keys;
 use crate::mirror::record::{Leaving, encode};
@@ -17,7 +16,10 @@ use sdwan_model::validate::Violation;
 use sdwan_store::MAX_OPS;
 
 /// What a new row takes over, added to its commit.
-pub(super) fn take(base: &State, row: &Row, ops: &mut Ops) -> Result<(), Error> {
+///
+/// # Errors
+/// Why it has to wait.
+pub(super) fn take(base: &State, row: &Row, ops: &mut Ops) -> Result<(), Violation> {
     if let Some(record) = base.record(&row.kind, &row.id) {
         if record.leaving.is_some() {
             ops.delete(keys::deleting(base.plural(&row.kind), &row.id));
@@ -47,7 +49,7 @@ fn take_router(
     row: &Row,
     values: &[(String, String)],
     ops: &mut Ops,
-) -> Result<(), Error> {
+) -> Result<(), Violation> {
     let address = values.iter().find(|(label, _)| label == "mgmt_addr");
     let same = |leaving: &Leaving| address.is_some_and(|a| leaving.freed.contains(a));
     let old = base
@@ -63,7 +65,7 @@ fn take_router(
             "{} at this address is still being deleted: wait",
             old.row.reference()
         );
-        return Err(Error::Conflict(vec![Violation::of("mgmt_addr", message)]));
+        return Err(Violation::of("mgmt_addr", message));
     }
     for (key, record) in owned.into_iter().flatten() {
         ops.delete(keys::owned(id, key));

@@ -2,7 +2,8 @@
 //! come to, whether the rules allow it, and the one commit that does it. Pure;
 //! the commit's conditions make sure that it is still right when it lands.
 
-use super::draft::{Draft, Drafts, Written};
+use super::draft::{Deletion, Draft, Drafts, Written};
+use super::refusals::Refusals;
 use super::view::{Recording, Stored, row_condition};
 use super::{Change, Error, follow, ops, takeover};
 use crate::keys;
@@ -41,40 +42,28 @@ pub(super) struct Prepared {
 
 /// Works the changes out.
 pub(super) fn prepare(setting: &Setting<'_>, changes: &[Change]) -> Result<Prepared, Error> {
-    let mut drafts = Drafts::new(setting.base, setting.secrets);
+    let mut drafts = Drafts::new(setting.base, setting.secrets, changes.len() > 1);
     let mut rows = Vec::new();
-    for (index, (change, id)) in changes.iter().zip(setting.ids).enumerate() {
-        let seen = (drafts.invalid.len(), drafts.conflicts.len());
-        rows.extend(drafts.take(change, id)?);
-        if changes.len() > 1 {
-            let new = drafts.invalid[seen.0..].iter_mut();
-            for violation in new.chain(&mut drafts.conflicts[seen.1..]) {
-                violation.pointer.insert_str(0, &format!("/{index}"));
-            }
-        }
+    for (number, (change, id)) in changes.iter().zip(setting.ids).enumerate() {
+        rows.push(drafts.take(number, change, id)?);
     }
     let mut txn = Txn {
         setting,
         drafts: drafts.rows,
-        invalid: drafts.invalid,
-        conflicts: drafts.conflicts,
+        refusals: drafts.refusals,
         when: BTreeMap::new(),
         then: ops::Ops::default(),
     };
-    let following = follow::renames(setting.base, &mut txn.drafts);
+    follow::renames(setting.base, &mut txn.drafts);
     txn.delete(drafts.deletions);
-    txn.judge(&following);
-    if !txn.invalid.is_empty() {
-        txn.invalid.append(&mut txn.conflicts);
-        return Err(Error::Invalid(txn.invalid));
-    }
-    if txn.conflicts.is_empty() {
+    txn.judge();
+    if txn.refusals.is_empty() {
         txn.unique();
     }
-    if !txn.conflicts.is_empty() {
-        return Err(Error::Conflict(txn.conflicts));
+    if txn.refusals.is_empty() {
+        txn.write()?;
     }
-    txn.write()?;
+    txn.refusals.tell()?;
     Ok(Prepared {
         when: txn.when.into_values().flatten().collect(),
         then: txn.then,
@@ -85,8 +74,7 @@ pub(super) fn prepare(setting: &Setting<'_>, changes: &[Change]) -> Result<Prepa
 struct Txn<'a> {
     setting: &'a Setting<'a>,
     drafts: BTreeMap<ResourceRef, Draft>,
-    invalid: Vec<Violation>,
-    conflicts: Vec<Violation>,
+    refusals: Refusals,
     /// By key, so that none is asked twice; a prefix may be asked besides.
     when: BTreeMap<String, Vec<Condition>>,
     then: ops::Ops,
@@ -116,10 +104,11 @@ impl Txn<'_> {
     }
 
     /// Deletions, and what goes with them.
-    fn delete(&mut self, deletions: Vec<(ResourceRef, bool)>) {
+    fn delete(&mut self, deletions: Vec<Deletion>) {
         let base = self.setting.base;
         let mut work = deletions;
-        while let Some((gone, cascade)) = work.pop() {
+        while let Some(deletion) = work.pop() {
+            let gone = deletion.row.clone();
             if matches!(self.drafts.get(&gone), Some(Draft::Gone)) {
                 continue;
             }
@@ -131,8 +120,11 @@ impl Txn<'_> {
                 any = true;
                 let by = ResourceRef::new(kind, id);
                 let (refers, follows) = self.refers(&by, &gone);
-                if refers && (cascade || follows) {
-                    work.push((by, cascade));
+                if refers && (deletion.cascade || follows) {
+                    work.push(Deletion {
+                        row: by,
+                        ..deletion
+                    });
                 } else if refers {
                     stays.push(by);
                 }
@@ -144,7 +136,8 @@ impl Txn<'_> {
                 Condition::NoneUnder(prefix)
             });
             if !stays.is_empty() {
-                self.conflicts.push(still_referred(&gone, &stays));
+                let violation = still_referred(&gone, &stays);
+                self.refusals.conflict(Some(deletion.change), violation);
             }
         }
     }
@@ -167,29 +160,43 @@ impl Txn<'_> {
     }
 
     /// Every written row against the rules, and what they read made conditions.
-    fn judge(&mut self, following: &BTreeSet<ResourceRef>) {
+    fn judge(&mut self) {
         let base = self.setting.base;
         let view = Recording::new(base, &self.drafts);
         let mut judged = Vec::new();
         let mut asked = Vec::new();
         let mut followed = Vec::new();
         for (resource, draft) in &self.drafts {
-            let Some(row) = draft.row() else { continue };
-            let mut row = row.clone();
-            match rules::check(&base.context.schemas, &view, &mut row) {
-                Ok(()) => judged.push((resource.clone(), row)),
-                Err(broken) if following.contains(resource) => followed.extend(broken),
-                Err(broken) => asked.extend(broken),
+            let Draft::Written(written) = draft else {
+                continue;
+            };
+            let mut row = written.row.clone();
+            let Err(mut broken) = rules::check(&base.context.schemas, &view, &mut row) else {
+                judged.push((resource.clone(), row));
+                continue;
+            };
+            // One word on one property: the first is what is wrong in itself.
+            broken.retain(|broken| !written.wrong.contains(&broken.violation().pointer));
+            match written.change {
+                Some(change) => asked.extend(broken.into_iter().map(|b| (change, b))),
+                None => followed.extend(broken.into_iter().map(|b| (resource.clone(), b))),
             }
         }
         for condition in view.conditions() {
             self.when(condition);
         }
-        // Where the change itself is wrong, what follows from it is noise.
-        for broken in if asked.is_empty() { followed } else { asked } {
+        for (change, broken) in asked {
             match broken {
-                Broken::Invalid(violation) => self.invalid.push(violation),
-                Broken::Taken { violation, .. } => self.conflicts.push(violation),
+                Broken::Invalid(violation) => self.refusals.invalid(Some(change), violation),
+                Broken::Taken { violation, .. } => self.refusals.conflict(Some(change), violation),
+            }
+        }
+        // Where a change itself is wrong, what follows from it is noise.
+        if self.refusals.is_empty() {
+            for (row, broken) in followed {
+                let why = &broken.violation().message;
+                let message = format!("{row}, which goes along: {why}");
+                self.refusals.conflict(None, Violation::new("", message));
             }
         }
         for (resource, row) in judged {
@@ -211,9 +218,6 @@ impl Txn<'_> {
             let row = draft.row();
             let after = row.map(|row| rules::unique_values(schemas, row));
             for value in after.into_iter().flatten() {
-                if let Some((_, by)) = taken.get(&key(&value)) {
-                    self.conflicts.push(is_taken(&value.0, &value.1, by));
-                }
                 taken.insert(key(&value), (value, resource.clone()));
             }
             if let Some(before) = base.live(&resource.kind, &resource.id) {
@@ -226,9 +230,9 @@ impl Txn<'_> {
         for (key, (value, by)) in taken {
             match base.unique_holder(&key) {
                 Some(holder) if holder == by.id => continue,
-                Some(holder) if !freed.contains(&key) => {
-                    let holder = ResourceRef::new(&by.kind, holder);
-                    self.conflicts.push(is_taken(&value.0, &value.1, &holder));
+                Some(_) if !freed.contains(&key) => {
+                    let change = self.drafts.get(&by).and_then(Draft::change);
+                    self.refusals.conflict(change, still_held(&value));
                 }
                 // Its holder is written by this commit too, under the
                 // condition that it is as it was.
@@ -270,8 +274,8 @@ impl Txn<'_> {
         let sealed = written.seal(self.setting.secrets)?;
         let key = keys::config(base.plural(&row.kind), &row.id);
         self.then.put(key, Declared::encode(row, &sealed));
-        if created {
-            takeover::take(base, row, &mut self.then)?;
+        if created && let Err(violation) = takeover::take(base, row, &mut self.then) {
+            self.refusals.conflict(written.change, violation);
         }
         Ok(())
     }
@@ -308,9 +312,12 @@ impl Txn<'_> {
     }
 }
 
-fn is_taken(label: &str, value: &str, by: &ResourceRef) -> Violation {
-    let property = label.split('+').next().unwrap_or(label);
-    Violation::of(property, format!("{value} is taken by {by}"))
+/// To the rules a row that is marked for deletion holds nothing, so that nobody
+/// refers to it any more; but its values are not free before it is gone.
+fn still_held((label, value): &(String, String)) -> Violation {
+    let property = label.rsplit('+').next().unwrap_or(label);
+    let message = format!("{value} is still held by a row that is being deleted: try again later");
+    Violation::of(property, message)
 }
 
 fn still_referred(row: &ResourceRef, by: &[ResourceRef]) -> Violation {

@@ -57,7 +57,7 @@ impl<'a> Recording<'a> {
         self.drafts
             .iter()
             .filter(move |(resource, _)| resource.kind == kind)
-            .filter_map(|(_, draft)| draft.row())
+            .filter_map(|(_, draft)| draft.right())
     }
 
     fn stored(&self, kind: &str, id: &str) -> Option<Row> {

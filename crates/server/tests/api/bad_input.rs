@@ -199,6 +199,49 @@ async fn a_policyinfo_that_contradicts_its_sister_is_refused() {
 }
 
 #[tokio::test]
+async fn what_the_other_rows_forbid_is_told_with_what_is_wrong_in_itself() {
+    let app = app().await;
+    let id = app.gobgp(1).await;
+    app.neighbor("192.168.0.1").await;
+    app.post(POLICIES, policy(json!({}))).await.expect(201);
+
+    let body = json!({
+        "host_name": "GoBGP-9", "neighbor_addr": "192.168.0.1", "peer_as": 0, "colour": "red",
+    });
+    let pointers = ["/colour", "/host_name", "/peer_as"];
+    let told = refused(&app, NEIGHBORS, body, 400, &pointers).await;
+    insta::assert_json_snapshot!("rules_and_body", told["violations"]);
+    let body = with(
+        neighbor("192.168.0.1"),
+        json!({ "peer_as": "x", "mgmt_addr": "192.168.200.104" }),
+    );
+    let pointers = ["/peer_as", "/mgmt_addr", "/neighbor_addr"];
+    refused(&app, NEIGHBORS, body, 400, &pointers).await;
+    let body = with(gobgp(1), json!({ "local_as": 0, "id": "r 1" }));
+    let pointers = ["/id", "/local_as", "/host_name", "/mgmt_addr"];
+    refused(&app, ROUTERS, body, 400, &pointers).await;
+    // Nothing is said twice of one property, and nothing of what is unknown.
+    let body = policy(json!({
+        "apply_neighbor": "172.16.1.2", "statement_action": "nonsense",
+        "route_disposition": "reject", "exist": 1,
+    }));
+    let pointers = ["/exist", "/route_disposition", "/statement_action"];
+    refused(&app, POLICIES, body, 400, &pointers).await;
+    let body = policy(json!({ "apply_direction": "both", "statement_action": "med 1" }));
+    refused(&app, POLICIES, body, 400, &["/apply_direction"]).await;
+
+    app.gobgp(2).await;
+    let url = format!("{ROUTERS}/{id}");
+    let wrong = json!({ "id": id, "host_name": "GoBGP-2", "local_as": 0 });
+    let pointers = ["/id", "/host_name", "/local_as"];
+    app.patch(&url, wrong.clone())
+        .await
+        .expect_violations(400, &pointers);
+    let pointers = ["/id", "/host_name", "/local_as", "/mgmt_addr", "/router_id"];
+    app.put(&url, wrong).await.expect_violations(400, &pointers);
+}
+
+#[tokio::test]
 async fn an_action_that_gobgps_grammar_lacks_is_refused() {
     let app = app().await;
     app.gobgp(1).await;

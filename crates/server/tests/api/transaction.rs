@@ -97,6 +97,57 @@ async fn one_wrong_change_stops_all_and_every_violation_has_its_place() {
 }
 
 #[tokio::test]
+async fn rules_are_broken_at_the_change_that_breaks_them() {
+    let app = app().await;
+    let id = app.gobgp(1).await;
+    app.neighbor("192.168.0.1").await;
+    let create = |kind: &str, body: Value| json!({ "op": "create", "kind": kind, "body": body });
+    let policy = |neighbor: &str, action: &str| {
+        json!({
+            "host_name": "GoBGP-1", "policy_name": "p", "statement_name": "s",
+            "statement_action": action, "apply_direction": "export", "apply_neighbor": neighbor,
+        })
+    };
+    let mut anonymous = gobgp(2);
+    anonymous["local_as"] = json!(0);
+    let changes = json!({ "changes": [
+        // A router that is wrong can still be named,
+        create("router", anonymous),
+        create("neighbor", json!({
+            "host_name": "GoBGP-2", "neighbor_addr": "192.168.1.1", "peer_as": 65000
+        })),
+        // taken names are taken, whatever else is wrong,
+        create("router", gobgp(1)),
+        create("neighbor", json!({
+            "host_name": "GoBGP-3", "neighbor_addr": "192.168.0.1", "peer_as": 0
+        })),
+        // and what a wrong row means for its sisters can't be known.
+        create("policyinfo", policy("10.0.0.1", "nonsense")),
+        create("policyinfo", policy("10.0.0.2", "med 1")),
+    ] });
+    let reply = app.post(PATH, changes).await;
+    let pointers = [
+        "/changes/0/body/local_as",
+        "/changes/2/body/host_name",
+        "/changes/2/body/local_as",
+        "/changes/2/body/mgmt_addr",
+        "/changes/3/body/host_name",
+        "/changes/3/body/peer_as",
+        "/changes/4/body/statement_action",
+    ];
+    reply.expect_violations(400, &pointers);
+    let changes = json!({ "changes": [
+        create("router", gobgp(2)),
+        create("router", gobgp(1)),
+        { "op": "delete", "kind": "router", "id": id },
+    ] });
+    app.post(PATH, changes)
+        .await
+        .expect_violations(409, &["/changes/2"]);
+    assert_eq!(app.count(ROUTERS).await, 1);
+}
+
+#[tokio::test]
 async fn nonsense_is_told_at_once() {
     let app = app().await;
     let body = json!({ "change": 1, "changes": [

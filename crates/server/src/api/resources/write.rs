@@ -5,14 +5,12 @@ use crate::api::precondition::Precondition;
 use crate::api::problem::Problem;
 use crate::api::query::Params;
 use crate::api::{Api, body};
-use crate::catalog::{self, DeleteOptions, Mode, Shown, WriteOptions};
+use crate::catalog::{DeleteOptions, Mode, Shown, WriteOptions};
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode};
 use sdwan_model::schema::Kind;
-use sdwan_model::validate::Violation;
-use serde_json::Value;
 use std::sync::Arc;
 
 /// `POST`.
@@ -56,65 +54,20 @@ pub(super) async fn change(
     let if_match = Precondition::of(&request.headers)?.check(version)?;
 
     let body = body::read(&request.headers, body).await?;
-    let mut body = body::unwrap(body, &target.kind.singular);
-    let renamed = body.as_object_mut().and_then(|o| o.shift_remove("id"));
-    let change = Write {
-        target,
-        mode,
-        if_match,
-        dry_run: dry_run || renamed.is_some(),
-    };
-    let done = change.run(api, body).await;
-    if renamed.is_some() {
-        return Err(id_in_body(done.err()));
-    }
-    let (shown, created) = done?;
-    Ok(written(api, target.kind, &shown, created && !dry_run))
-}
-
-struct Write<'a> {
-    target: &'a Target<'a>,
-    mode: Mode,
-    if_match: Option<u64>,
-    dry_run: bool,
-}
-
-impl Write<'_> {
-    /// The row, and whether it is new.
-    async fn run(&self, api: &Api, body: Value) -> Result<(Shown, bool), catalog::Error> {
-        let (kind, id) = (&self.target.kind.id, self.target.id);
-        match self.mode {
-            Mode::Merge => {
-                let (if_match, dry_run) = (self.if_match, self.dry_run);
-                let shown = api
-                    .catalog
-                    .update(kind, id, body, Mode::Merge, if_match, dry_run)
-                    .await?;
-                Ok((shown, false))
-            }
-            Mode::Replace => {
-                let options = WriteOptions {
-                    dry_run: self.dry_run,
-                    parent: self.target.parent.map(str::to_owned),
-                };
-                api.catalog
-                    .upsert(kind, id, body, self.if_match, options)
-                    .await
-            }
+    let body = body::unwrap(body, &target.kind.singular);
+    let (catalog, kind, id) = (&api.catalog, &target.kind.id, target.id);
+    let (shown, created) = match mode {
+        Mode::Merge => {
+            let update = catalog.update(kind, id, body, mode, if_match, dry_run);
+            (update.await?, false)
         }
-    }
-}
-
-/// The id stands in the URL and nowhere else; what else is wrong is told with it.
-fn id_in_body(other: Option<catalog::Error>) -> Problem {
-    let mut violations = vec![Violation {
-        pointer: "/id".into(),
-        message: "the id stands in the URL and can't be changed: leave it out".into(),
-    }];
-    if let Some(catalog::Error::Invalid(more)) = other {
-        violations.extend(more);
-    }
-    Problem::violations(StatusCode::BAD_REQUEST, violations)
+        Mode::Replace => {
+            let parent = target.parent.map(str::to_owned);
+            let options = WriteOptions { dry_run, parent };
+            catalog.upsert(kind, id, body, if_match, options).await?
+        }
+    };
+    Ok(written(api, target.kind, &shown, created && !dry_run))
 }
 
 /// `DELETE`.
