@@ -103,41 +103,42 @@ impl Txn<'_> {
         asked.push(condition);
     }
 
-    /// Deletions, and what goes with them.
+    /// Deletions, and what goes with them. What stays is held against what
+    /// goes only when all that goes is known.
     fn delete(&mut self, deletions: Vec<Deletion>) {
         let base = self.setting.base;
         let mut work = deletions;
+        let mut gone = Vec::new();
         while let Some(deletion) = work.pop() {
-            let gone = deletion.row.clone();
-            if matches!(self.drafts.get(&gone), Some(Draft::Gone)) {
+            let row = &deletion.row;
+            if matches!(self.drafts.get(row), Some(Draft::Gone)) {
                 continue;
             }
-            self.drafts.insert(gone.clone(), Draft::Gone);
-            self.when(row_condition(base, &gone.kind, &gone.id));
-            let mut stays = Vec::new();
-            let mut any = false;
-            for (kind, id) in base.referrers(&gone.kind, &gone.id, None) {
-                any = true;
+            self.drafts.insert(row.clone(), Draft::Gone);
+            self.when(row_condition(base, &row.kind, &row.id));
+            let mut referrers = Vec::new();
+            for (kind, id) in base.referrers(&row.kind, &row.id, None) {
                 let by = ResourceRef::new(kind, id);
-                let (refers, follows) = self.refers(&by, &gone);
+                let (refers, follows) = self.refers(&by, row);
                 if refers && (deletion.cascade || follows) {
-                    work.push(Deletion {
-                        row: by,
-                        ..deletion
-                    });
-                } else if refers {
-                    stays.push(by);
+                    let row = by.clone();
+                    work.push(Deletion { row, ..deletion });
                 }
+                referrers.push(by);
             }
-            let prefix = keys::references_to(base.plural(&gone.kind), &gone.id);
-            self.when(if any {
-                Condition::NothingNewer(prefix, base.revision)
-            } else {
+            let prefix = keys::references_to(base.plural(&row.kind), &row.id);
+            self.when(if referrers.is_empty() {
                 Condition::NoneUnder(prefix)
+            } else {
+                Condition::NothingNewer(prefix, base.revision)
             });
-            if !stays.is_empty() {
-                let violation = still_referred(&gone, &stays);
-                self.refusals.conflict(Some(deletion.change), violation);
+            gone.push((deletion, referrers));
+        }
+        for (Deletion { row, change, .. }, mut referrers) in gone {
+            referrers.retain(|by| self.refers(by, &row).0);
+            if !referrers.is_empty() {
+                let violation = still_referred(&row, &referrers);
+                self.refusals.conflict(Some(change), violation);
             }
         }
     }

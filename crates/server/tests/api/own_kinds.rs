@@ -258,3 +258,30 @@ async fn own_kinds_show_no_status_of_a_worker() {
     app.get(&format!("{SITE}/tokyo")).await.expect(404);
     app.post("/v2.0/routers", gobgp(1)).await.expect(201);
 }
+
+#[tokio::test]
+async fn siblings_that_refer_to_each_other_go_with_their_parent() {
+    let schemas = "
+schemas:
+- {id: site, singular: site, plural: sites, schema: {properties: {}}}
+- id: link
+  singular: link
+  plural: links
+  parent: site
+  on_parent_delete_cascade: true
+  schema:
+    properties:
+      twin_id: {type: [string, 'null'], relation: link}
+";
+    let app = app_with(schemas).await;
+    app.post("/sites", json!({ "id": "s" })).await.expect(201);
+    for (id, twin) in [("a", None), ("b", Some("a")), ("c", Some("b"))] {
+        let body = json!({ "id": id, "twin_id": twin });
+        app.post("/sites/s/links", body).await.expect(201);
+    }
+    app.patch("/links/a", json!({ "twin_id": "c" }))
+        .await
+        .expect(200);
+    app.delete("/sites/s").await.expect(204);
+    assert_eq!(app.count("/links").await, 0);
+}

@@ -148,6 +148,25 @@ async fn rules_are_broken_at_the_change_that_breaks_them() {
 }
 
 #[tokio::test]
+async fn rows_that_refer_to_each_other_go_together_in_any_order() {
+    for reversed in [false, true] {
+        let app = app().await;
+        let router = app.gobgp(1).await;
+        let neighbor = app.neighbor("192.168.0.1").await;
+        let delete = |kind: &str, id: &str| json!({ "op": "delete", "kind": kind, "id": id });
+        let mut changes = vec![delete("router", &router), delete("neighbor", &neighbor)];
+        if reversed {
+            changes.reverse();
+        }
+        app.post(PATH, json!({ "changes": changes }))
+            .await
+            .expect(200);
+        let left = app.get(NEIGHBORS).await.expect(200);
+        assert_eq!(left["neighbors"][0]["status"], "PENDING_DELETE");
+    }
+}
+
+#[tokio::test]
 async fn nonsense_is_told_at_once() {
     let app = app().await;
     let body = json!({ "change": 1, "changes": [
