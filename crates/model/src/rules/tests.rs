@@ -178,9 +178,9 @@ fn unique_values_are_taken_once() {
     assert_eq!(
         lines(&broken),
         [
-            r#"409 /host_name host_name "r1" is taken by router R1"#,
-            r#"409 /mgmt_addr mgmt_addr "10.0.0.1:50051" is taken by router R1"#,
-            r#"409 /local_as router_id "1.1.1.1" with local_as 65001 is taken by router R1"#,
+            r#"409 /host_name "r1" is taken by router R1"#,
+            r#"409 /mgmt_addr "10.0.0.1:50051" is taken by router R1"#,
+            r#"409 /local_as 65001 with router_id "1.1.1.1" is taken by router R1"#,
         ]
     );
     let mut rows = lab();
@@ -190,7 +190,7 @@ fn unique_values_are_taken_once() {
     assert_eq!(
         lines(&broken),
         [
-            r#"409 /neighbor_addr host_name "r1" with neighbor_addr "192.168.0.1" is taken by neighbor N1"#
+            r#"409 /neighbor_addr "192.168.0.1" with host_name "r1" is taken by neighbor N1"#
         ]
     );
 }
@@ -353,7 +353,7 @@ fn an_operators_kind_has_the_same_rules() {
         [
             r#"400 /near Related resource does not exist: no site has the name "kyoto""#,
             r#"400 /site_id Related resource does not exist: no site has the id "S9""#,
-            "409 /size size 4 is taken by rack K1",
+            "409 /size 4 is taken by rack K1",
         ]
     );
 }

@@ -1,11 +1,11 @@
 //! Values that no two rows of a kind may share.
 
 use super::{Broken, View};
-use crate::document::child;
 use crate::format::Format;
 use crate::resource::Row;
 use crate::schema::{Kind, Schemas};
 use crate::validate::Violation;
+use crate::value::brief;
 use serde_json::Value;
 
 /// The values that this row keeps unique: `/index` keys are made from them.
@@ -54,16 +54,20 @@ pub(super) fn check(kind: &Kind, view: &dyn View, row: &Row, broken: &mut Vec<Br
         if by == row.reference() {
             continue;
         }
-        let names: Vec<&str> = label.split('+').collect();
-        let shown = |name: &&str| {
-            let value = row.body.get(*name).map(crate::value::brief);
-            format!("{name} {}", value.unwrap_or_default())
-        };
-        let what: Vec<String> = names.iter().map(shown).collect();
         // The last column is the narrowest: the neighbor's address, not its router.
-        let pointer = child("", names.last().copied().unwrap_or_default());
+        let (scope, name) = label.rsplit_once('+').unwrap_or(("", &label));
+        let shown = |name: &str| brief(row.body.get(name).unwrap_or(&Value::Null));
+        let within: Vec<String> = scope
+            .split_terminator('+')
+            .map(|name| format!("{name} {}", shown(name)))
+            .collect();
+        let within = match within.as_slice() {
+            [] => String::new(),
+            several => format!(" with {}", several.join(", ")),
+        };
+        let message = format!("{}{within} is taken by {by}", shown(name));
         broken.push(Broken::Taken {
-            violation: Violation::new(pointer, format!("{} is taken by {by}", what.join(" with "))),
+            violation: Violation::of(name, message),
             by,
         });
     }

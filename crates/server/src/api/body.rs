@@ -92,7 +92,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     Strict { depth: MAX_DEPTH }
         .deserialize(&mut reader)
         .and_then(|value| reader.end().map(|()| value))
-        .map_err(|e| Problem::bad_request(format!("the body is not JSON: {e}")))
+        .map_err(|e| Problem::bad_request(format!("the body can't be read as JSON: {e}")))
 }
 
 /// Reads a value that is nested at most `depth` levels and in which no object
