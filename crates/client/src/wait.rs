@@ -36,12 +36,7 @@ pub async fn until(
             Some(Err(reason)) => return Err(Error::NotReached(format!("FAILED: {reason}"))),
             None => {}
         }
-        let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
-        let now = [text("status"), text("session_state"), text("status_reason")]
-            .into_iter()
-            .filter(|t| !t.is_empty())
-            .collect::<Vec<_>>()
-            .join(": ");
+        let now = status(&row);
         if Instant::now() >= end {
             let seconds = timeout.as_secs();
             return Err(Error::NotReached(format!("still {now} after {seconds} s")));
@@ -68,18 +63,23 @@ pub async fn until_gone(
             Err(Error::NotFound(_)) => return Ok(()),
             other => resolve::unwrap(kind, other?.body)?,
         };
-        let reason = row
-            .get("status_reason")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let now = status(&row);
         if Instant::now() >= end {
-            return Err(Error::NotReached(format!(
-                "still there after {} s: {reason}",
-                timeout.as_secs()
-            )));
+            let seconds = timeout.as_secs();
+            return Err(Error::NotReached(format!("still {now} after {seconds} s")));
         }
-        progress.show(&format!("deleting: {reason}"));
+        progress.show(&now);
         sleep(PERIOD).await;
+    }
+}
+
+/// A row's status, and why where that is known.
+fn status(row: &Map<String, Value>) -> String {
+    let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default();
+    match (text("status"), text("status_reason")) {
+        ("", reason) => reason.to_owned(),
+        (status, "") => status.to_owned(),
+        (status, reason) => format!("{status}: {reason}"),
     }
 }
 
@@ -103,11 +103,12 @@ impl Progress {
         if self.terminal {
             self.shown = true;
             let text = crate::table::printable(text);
+            let seconds = self.start.elapsed().as_secs();
+            // One line whatever the width: what is over the edge is not wrapped.
             // A terminal that went away must not stop the command.
             let _ = write!(
                 std::io::stderr(),
-                "\r\x1b[K{:>3} s  {text}",
-                self.start.elapsed().as_secs()
+                "\r\x1b[K\x1b[?7l{seconds:>3} s  {text}\x1b[?7h"
             );
         }
     }

@@ -189,9 +189,7 @@ fn unique_values_are_taken_once() {
         .unwrap_err();
     assert_eq!(
         lines(&broken),
-        [
-            r#"409 /neighbor_addr "192.168.0.1" with host_name "r1" is taken by neighbor N1"#
-        ]
+        [r#"409 /neighbor_addr "192.168.0.1" with host_name "r1" is taken by neighbor N1"#]
     );
 }
 

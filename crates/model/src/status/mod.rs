@@ -319,13 +319,21 @@ fn unreachable(reachability: &Reachability) -> String {
     }
 }
 
-/// gobgpd's state and its reason, as far as it gives them.
+/// gobgpd's state and its reason; where it gives none, what the state means.
 fn why_down(seen: &Monitoring) -> String {
-    match (seen.session_state.as_str(), seen.reason.as_str()) {
-        ("", reason) => reason.to_owned(),
-        (state, "") => state.to_owned(),
-        (state, reason) => format!("{state}: {reason}"),
-    }
+    let reason = match (seen.session_state.as_str(), seen.reason.as_str()) {
+        ("IDLE", "") => "not trying to connect at the moment",
+        ("CONNECT" | "ACTIVE", "") => "no connection to the neighbor yet",
+        ("OPENSENT", "") => "connected, no OPEN from the neighbor yet",
+        ("OPENCONFIRM", "") => "no KEEPALIVE from the neighbor yet",
+        (_, reason) => reason,
+    };
+    let known = |part: &&str| !part.is_empty();
+    let parts: Vec<&str> = [&*seen.session_state, reason]
+        .into_iter()
+        .filter(known)
+        .collect();
+    parts.join(": ")
 }
 
 #[cfg(test)]

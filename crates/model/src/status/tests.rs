@@ -199,6 +199,21 @@ fn applied_and_not_established_is_down_with_gobgps_words() {
         says(Status::Down, "ACTIVE: hold timer expired")
     );
     assert_eq!(case.fold().since.as_deref(), Some(LATER));
+    for (state, meaning) in [
+        ("IDLE", "not trying to connect at the moment"),
+        ("ACTIVE", "no connection to the neighbor yet"),
+        ("OPENSENT", "connected, no OPEN from the neighbor yet"),
+        ("OPENCONFIRM", "no KEEPALIVE from the neighbor yet"),
+    ] {
+        case.monitoring = Some(Monitoring {
+            session_state: state.into(),
+            ..seen(2, DOWN)
+        });
+        assert_eq!(
+            case.says(),
+            says(Status::Down, &format!("{state}: {meaning}"))
+        );
+    }
     case.monitoring = None;
     let reason = "its session has not been seen yet";
     assert_eq!(case.says(), says(Status::Down, reason));

@@ -119,8 +119,8 @@ impl Catalog {
             .collect()
     }
 
-    /// RFC 3339.
+    /// RFC 3339, to the millisecond: people read it.
     fn now(&self) -> String {
-        (self.options.clock)().to_string()
+        format!("{:.3}", (self.options.clock)())
     }
 }
