@@ -130,12 +130,19 @@ impl<'a> Property<'a> {
 
     /// A column of default lists.
     pub fn in_lists(&self) -> bool {
-        self.flag("view", true)
+        self.in_view("list").unwrap_or(self.flag("view", true))
     }
 
     /// A line of default single-row tables even when it has no value.
     pub fn in_details(&self) -> bool {
-        self.flag("detail_view", self.in_lists())
+        let view = self.in_view("detail").unwrap_or(self.in_lists());
+        self.flag("detail_view", view)
+    }
+
+    /// Whether the schema lists this view, where it lists any.
+    fn in_view(&self, name: &str) -> Option<bool> {
+        let views = self.source["view"].as_array()?;
+        Some(views.iter().any(|view| view == name))
     }
 
     /// Whether it may be given then.
@@ -301,6 +308,10 @@ pub(crate) mod tests {
         assert!(property(&kind, "status").in_lists());
         assert!(!property(&kind, "passive").in_lists());
         assert!(!property(&kind, "families").in_details());
+        let mut listed = kind.clone();
+        listed.schema.properties["peer_as"]["view"] = json!(["detail", "create"]);
+        assert!(!property(&listed, "peer_as").in_lists());
+        assert!(property(&listed, "peer_as").in_details());
         assert_eq!(kind.name_properties(), ["neighbor_addr"]);
         assert_eq!(kind.url(), "/v2.0/neighbors");
     }

@@ -95,7 +95,25 @@ pub async fn hold(http: &Http, router: Option<&str>, why: Option<&str>) -> Resul
 pub async fn resume(http: &Http, router: Option<&str>) -> Result<String, Error> {
     http.send(Method::DELETE, &hold_path(router), &[], None)
         .await?;
-    Ok(format!("{} resumed\n", router.unwrap_or("every router")))
+    let left = http.get(HOLDS, &[]).await?.body;
+    let left: Vec<&Value> = left["holds"].as_array().into_iter().flatten().collect();
+    Ok(match router {
+        Some(router) if left.iter().any(|hold| hold["router"] == "all") => {
+            format!("{router} resumed, but every router is on hold: end that with `sdwan resume`\n")
+        }
+        Some(router) => format!("{router} resumed\n"),
+        None if left.is_empty() => "every router resumed\n".to_owned(),
+        None => {
+            let names: Vec<&str> = left
+                .iter()
+                .filter_map(|hold| hold["host_name"].as_str().or(hold["router"].as_str()))
+                .collect();
+            format!(
+                "every router resumed but {}: each has a hold of its own\n",
+                names.join(", ")
+            )
+        }
+    })
 }
 
 fn hold_path(router: Option<&str>) -> String {

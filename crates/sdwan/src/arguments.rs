@@ -35,6 +35,8 @@ pub(crate) enum Command {
         /// Id or host name; every router when left out
         router: Option<String>,
         #[command(flatten)]
+        output: Output,
+        #[command(flatten)]
         remote: Remote,
     },
     /// A router's table, as `gobgp global rib` prints it
@@ -43,6 +45,8 @@ pub(crate) enum Command {
         router: String,
         /// Only the routes for this prefix and longer ones
         prefix: Option<String>,
+        #[command(flatten)]
+        output: Output,
         #[command(flatten)]
         remote: Remote,
     },
@@ -112,15 +116,20 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// How the verbs that show something print it.
+#[derive(Debug, Args)]
+pub(crate) struct Output {
+    /// How to print the result
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub(crate) output_format: Option<Format>,
+}
+
 /// Options of the verbs that ask a server.
 #[derive(Debug, Args)]
 pub(crate) struct Remote {
     /// The server; also GOHAN_ENDPOINT_URL
     #[arg(long, value_name = "URL")]
     pub(crate) endpoint: Option<String>,
-    /// How to print the result
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
-    pub(crate) output_format: Option<Format>,
     /// Show requests on stderr
     #[arg(long, value_name = "0-3", value_parser = clap::value_parser!(u8).range(0..=3))]
     pub(crate) verbosity: Option<u8>,

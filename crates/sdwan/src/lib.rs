@@ -22,14 +22,21 @@ pub fn main() -> ExitCode {
             print(&String::from_utf8_lossy(&script))
         }
         Command::Client { words } => client(&words),
-        Command::Plan { router, remote } => ask(remote, async |http, format| {
+        Command::Plan {
+            router,
+            output,
+            remote,
+        } => ask(remote, async |http, format| {
+            let format = output.output_format.unwrap_or(format);
             verbs::plan(http, router.as_deref(), format).await
         }),
         Command::Rib {
             router,
             prefix,
+            output,
             remote,
         } => ask(remote, async |http, format| {
+            let format = output.output_format.unwrap_or(format);
             verbs::rib(http, &router, prefix.as_deref(), format).await
         }),
         Command::Hold {
@@ -61,7 +68,7 @@ fn client(words: &[std::ffi::OsString]) -> ExitCode {
     }
 }
 
-/// A verb that asks a server.
+/// A verb that asks a server; it is told the environment's output format.
 fn ask(
     remote: Remote,
     verb: impl AsyncFnOnce(&Http, sdwan_client::Format) -> Result<String, Error>,
@@ -72,9 +79,8 @@ fn ask(
             settings.endpoint = endpoint.trim_end_matches('/').to_owned();
         }
         settings.verbosity = remote.verbosity.unwrap_or(settings.verbosity);
-        let format = remote.output_format.unwrap_or(settings.format);
         let http = Http::new(&settings)?;
-        runtime()?.block_on(verb(&http, format))
+        runtime()?.block_on(verb(&http, settings.format))
     };
     match answer() {
         Ok(text) => print(&text),

@@ -5,7 +5,7 @@ use crate::arguments::{self, LogFormat};
 use crate::logging;
 use anyhow::Context;
 use sdwan_gobgp::Timeouts;
-use sdwan_server::config::{Config, Format, Loaded};
+use sdwan_server::config::{Address, Config, Format, Loaded};
 use sdwan_server::reconcile::Settings;
 use sdwan_server::secrets::SecretBox;
 use sdwan_server::server::{Deps, Server};
@@ -36,21 +36,23 @@ pub(crate) fn run(arguments: &arguments::Server) -> anyhow::Result<()> {
 
 /// The file, then what the command line says over it.
 fn configuration(arguments: &arguments::Server) -> anyhow::Result<Loaded> {
+    let address = arguments.address.as_deref();
+    let address: Option<Address> = address
+        .map(|a| a.parse().map_err(anyhow::Error::msg).context("--address"))
+        .transpose()?;
     let mut loaded = match &arguments.config_file {
-        Some(path) => Config::load(path, arguments.insecure)?,
-        None => Loaded {
-            config: Config::default(),
-            warnings: Vec::new(),
-        },
+        Some(path) => Config::load(path, arguments.insecure, address)?,
+        None => {
+            let config = Config {
+                address: address.unwrap_or_default(),
+                insecure: arguments.insecure,
+                ..Config::default()
+            };
+            let warnings = Vec::new();
+            Loaded { config, warnings }
+        }
     };
     let config = &mut loaded.config;
-    config.insecure |= arguments.insecure;
-    if let Some(address) = &arguments.address {
-        config.address = address
-            .parse()
-            .map_err(anyhow::Error::msg)
-            .context("--address")?;
-    }
     if let Some(database) = &arguments.database {
         config.database.clone_from(database);
     }

@@ -43,7 +43,7 @@ pub enum Error {
     #[error(transparent)]
     Config(#[from] config::Error),
     /// Nobody can listen there.
-    #[error("can't listen on {address}: {reason}")]
+    #[error("can't listen on {address}: {reason}: name another with --address")]
     Listen {
         /// Where.
         address: Address,

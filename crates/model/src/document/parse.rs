@@ -88,7 +88,8 @@ impl Builder {
     }
 
     fn syntax(&self, error: &ScanError) -> Error {
-        self.error(place(error.marker()), error.info())
+        let message = format!("the YAML can't be read: {}", error.info());
+        self.error(place(error.marker()), message)
     }
 
     fn take(&mut self, event: Event<'_>, at: Place) -> Result<(), Error> {

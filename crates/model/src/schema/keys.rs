@@ -2,8 +2,12 @@
 //! Everything else is an error, since a key that is silently ignored is a
 //! rule that silently does not hold.
 
-/// At the top of a file.
-pub(super) const FILE: [&str; 1] = ["schemas"];
+/// At the top of a file. Of the last two, whoever loads the file says that
+/// nothing comes of them.
+pub(super) const FILE: [&str; 3] = ["schemas", "policies", "extensions"];
+
+/// The views that a property may be in, where `view` lists them.
+pub(super) const VIEWS: [&str; 4] = ["list", "detail", "create", "update"];
 
 /// Of an entry of `schemas`.
 pub(super) const KIND: [&str; 14] = [

@@ -44,6 +44,7 @@ fn assemble(node: &Node<'_>, check: Check, errors: &mut Vec<Error>) -> Property 
     let format = text(node, "format", errors);
     let permission = permission(node, errors);
     let computed = flag(node, "computed", errors).unwrap_or(false);
+    let views = views(node, errors);
     let may = |what: &str| {
         !computed
             && permission
@@ -70,8 +71,9 @@ fn assemble(node: &Node<'_>, check: Check, errors: &mut Vec<Error>) -> Property 
                 joined_as: text(node, "relation_property", errors).filter(|p| !p.is_empty()),
                 on_delete_cascade: flag(node, "on_delete_cascade", errors).unwrap_or(false),
             }),
-        view: flag(node, "view", errors).unwrap_or(true),
-        detail_view: flag(node, "detail_view", errors).unwrap_or(true),
+        view: views.as_ref().is_none_or(|v| v.contains(&"list")),
+        detail_view: flag(node, "detail_view", errors)
+            .unwrap_or(views.is_none_or(|v| v.contains(&"detail"))),
         computed,
         source: node.value().clone(),
         check,
@@ -225,6 +227,25 @@ fn types(source: &Value) -> (Vec<String>, bool) {
         .filter(|t| *t != "null")
         .map(str::to_owned);
     (types.collect(), nullable)
+}
+
+/// Gohan's `view`: true or false for lists, or a list of views. `None` where
+/// nothing keeps the property out of any.
+fn views<'a>(node: &Node<'a>, errors: &mut Vec<Error>) -> Option<Vec<&'a str>> {
+    let view = node.get("view").filter(|n| !n.value().is_null())?;
+    if !view.value().is_array() {
+        let shown = keep(view.flag(), errors)?;
+        return (!shown).then(|| keys::VIEWS[1..].to_vec());
+    }
+    let mut views = Vec::new();
+    for item in keep(view.items(), errors)? {
+        match keep(item.text(), errors) {
+            Some(name) if keys::VIEWS.contains(&name) => views.push(name),
+            Some(name) => errors.push(item.unknown("view", name, &keys::VIEWS)),
+            None => {}
+        }
+    }
+    Some(views)
 }
 
 /// `None` where nothing is said: then everything is allowed.

@@ -274,8 +274,8 @@ fn errors_are_in_order_of_files_and_lines() {
 #[test]
 fn a_file_without_schemas_says_what_is_missing() {
     assert_eq!(
-        refusal("policies: []"),
-        "a.yaml:1:1: unknown key \"policies\": known are schemas\n\
+        refusal("kinds: []"),
+        "a.yaml:1:1: unknown key \"kinds\": known are schemas, policies, extensions\n\
          a.yaml:1:1: the file has no schemas: it must list them under the key schemas"
     );
     assert_eq!(
@@ -292,4 +292,42 @@ fn a_file_without_schemas_says_what_is_missing() {
 fn gohans_form_shows_the_whole_schema() {
     let schemas = load(NETWORKS);
     insta::assert_json_snapshot!("port", schemas.get("port").unwrap().source);
+}
+
+#[test]
+fn views_are_a_flag_or_a_list_of_names() {
+    let text = "
+schemas:
+- id: a
+  singular: a
+  plural: as
+  schema:
+    properties:
+      both: {type: string, view: [detail, list, create]}
+      alone: {type: string, view: [detail]}
+      none: {type: string, view: []}
+      hidden: {type: string, view: false}
+      wrong: {type: string, view: [detial, 5]}
+policies: []
+extensions: []
+";
+    let document = |text: &str| Document::parse("views.yaml", text).unwrap();
+    let errors = Schemas::load(&[document(text)]).unwrap_err();
+    let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "views.yaml:12:36: unknown view \"detial\", did you mean \"detail\"?",
+            "views.yaml:12:44: this must be text, not a number",
+        ]
+    );
+    let right = text.replace("view: [detial, 5]", "view: true");
+    let schemas = Schemas::load(&[document(&right)]).unwrap();
+    let properties = &schemas.get("a").unwrap().properties;
+    let shown = |name: &str| (properties[name].view, properties[name].detail_view);
+    assert_eq!(shown("both"), (true, true));
+    assert_eq!(shown("alone"), (false, true));
+    assert_eq!(shown("none"), (false, false));
+    assert_eq!(shown("hidden"), (false, true));
+    assert_eq!(shown("wrong"), (true, true));
 }

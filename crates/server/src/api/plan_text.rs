@@ -1,17 +1,24 @@
 //! A plan for people and for programs.
 
+use crate::catalog::{Hold, Scope};
 use sdwan_model::plan::{Plan, Verdict};
 use sdwan_model::resource::ResourceRef;
 use serde_json::{Value, json};
 
-/// The plan's own text, and whether it is held back.
-pub(super) fn text(plan: &Plan, held: bool) -> String {
-    let held = if held {
-        "on hold: none of this is sent before `sdwan resume`\n"
-    } else {
-        ""
-    };
-    format!("{plan}{held}")
+/// The plan's own text, and what holds it back.
+pub(super) fn text(plan: &Plan, router: &str, holds: &[(Scope, Hold)]) -> String {
+    let mut text = plan.to_string();
+    for (scope, hold) in holds {
+        text += &match scope {
+            Scope::All => {
+                format!("every router is {hold}\n  nothing is sent before `sdwan resume`\n")
+            }
+            Scope::Router(_) => {
+                format!("{hold}\n  nothing is sent before `sdwan resume {router}`\n")
+            }
+        };
+    }
+    text
 }
 
 /// The steps, verdicts and notes as data.

@@ -19,13 +19,12 @@ pub(super) async fn plan(api: &Api, router: &str, uri: &Uri) -> Result<Response<
     Params::new(uri).finish(&[])?;
     let router = find(api, router)?;
     let plan = api.live.plan(&router.row.id).await?;
-    let holds = api.catalog.holds();
-    let own = Scope::Router(router.row.id.clone());
-    let held = holds.contains_key(&Scope::All) || holds.contains_key(&own);
+    let holds = api.catalog.holds_on(&router.row.id);
     let mut document = plan_text::data(&plan);
     name(&mut document, &router);
-    document["hold"] = held.into();
-    document["text"] = plan_text::text(&plan, held).into();
+    document["hold"] = (!holds.is_empty()).into();
+    let called = router.row.text("host_name").unwrap_or(&router.row.id);
+    document["text"] = plan_text::text(&plan, called, &holds).into();
     Ok(respond(&document))
 }
 

@@ -119,6 +119,15 @@ impl Catalog {
             .collect()
     }
 
+    /// The holds on one router: its own, and the one on all.
+    pub fn holds_on(&self, router: &str) -> Vec<(Scope, Hold)> {
+        let holds = self.holds();
+        [Scope::Router(router.to_owned()), Scope::All]
+            .into_iter()
+            .filter_map(|scope| Some((scope.clone(), holds.get(&scope)?.clone())))
+            .collect()
+    }
+
     /// RFC 3339, to the millisecond: people read it.
     fn now(&self) -> String {
         format!("{:.3}", (self.options.clock)())

@@ -2,13 +2,20 @@
 
 use super::keys;
 use super::section::{Findings, Section};
-use super::{Config, Error, Loaded, LogFile, Logging, Stderr};
+use super::{Address, Config, Error, Loaded, LogFile, Logging, Stderr};
 use sdwan_model::document::Document;
 use std::path::{Path, PathBuf};
 
 /// Reads every section; `folder` is where relative paths start.
-pub(super) fn parse(document: &Document, folder: &Path, insecure: bool) -> Result<Loaded, Error> {
+/// `address` goes over the file's.
+pub(super) fn parse(
+    document: &Document,
+    folder: &Path,
+    insecure: bool,
+    address: Option<Address>,
+) -> Result<Loaded, Error> {
     let findings = Findings::default();
+    let overridden = address.is_some();
     let top = Section::new(Some(document.root()), &findings, &keys::TOP);
     let defaults = Config::default();
 
@@ -16,14 +23,17 @@ pub(super) fn parse(document: &Document, folder: &Path, insecure: bool) -> Resul
     let config = Config {
         database: database(&top, folder).unwrap_or(defaults.database),
         schemas: schemas(&top, &findings, folder),
-        address: top.parsed("address").unwrap_or(defaults.address),
+        address: {
+            let files = top.parsed("address").unwrap_or(defaults.address);
+            address.unwrap_or(files)
+        },
         hosts: hosts(&top, &findings),
         document_root: document_root(&top, folder),
         cors: cors(&top, &findings),
         logging: logging(&top, folder),
         insecure,
     };
-    if let Err(exposed) = config.guard() {
+    if !overridden && let Err(exposed) = config.guard() {
         top.error("address", exposed.to_string());
     }
 

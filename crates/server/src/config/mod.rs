@@ -101,17 +101,23 @@ fn lines(errors: &[document::Error]) -> String {
 }
 
 impl Config {
-    /// Reads the file; its relative paths are relative to its folder.
-    /// `insecure` is the operator's `--insecure`.
+    /// Reads the file; its relative paths are relative to its folder. What
+    /// the command line says goes over it: `--insecure`, `--address`.
     ///
     /// # Errors
     /// Every problem of the file at once.
-    pub fn load(path: &Path, insecure: bool) -> Result<Loaded, Error> {
+    pub fn load(path: &Path, insecure: bool, address: Option<Address>) -> Result<Loaded, Error> {
         let name = path.display().to_string();
         let document = read(path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         tracing::debug!(file = name, "configuration read");
-        file::parse(&document, folder, insecure)
+        let loaded = file::parse(&document, folder, insecure, address)?;
+        let missing = schemas::missing(&document, folder, &loaded.config.schemas);
+        if missing.is_empty() {
+            Ok(loaded)
+        } else {
+            Err(Error::Invalid(missing))
+        }
     }
 
     /// Refuses to listen where others can reach an API without authentication,

@@ -8,8 +8,33 @@ use super::{Error, read};
 use sdwan_model::document::{self, Document};
 use std::path::{Path, PathBuf};
 
+const NO_EXTENSIONS: &str = "extensions in JavaScript or Go are not run";
+
 /// Why a file of Gohan's own is passed over.
 pub(super) const BUILT_IN: &str = "Gohan's own kinds are built in";
+
+/// The files that the configuration names and that are not there, each with
+/// its place in the configuration.
+pub(super) fn missing(
+    configuration: &Document,
+    folder: &Path,
+    files: &[PathBuf],
+) -> Vec<document::Error> {
+    let Some(named) = configuration.root().get("schemas") else {
+        return Vec::new();
+    };
+    let names = match named.value().is_string() {
+        true => vec![named],
+        false => named.items().unwrap_or_default(),
+    };
+    let missing = |node: &document::Node<'_>| {
+        let path = folder.join(node.text().ok()?);
+        let wanted = files.contains(&path) && !named_like_gohans(&path);
+        let error = std::fs::metadata(&path).err().filter(|_| wanted)?;
+        Some(node.error(format!("{} can't be read: {error}", path.display())))
+    };
+    names.iter().filter_map(missing).collect()
+}
 
 pub(super) fn read_all(paths: &[PathBuf]) -> Result<(Vec<Document>, Vec<String>), Error> {
     let mut documents = Vec::new();
@@ -19,7 +44,10 @@ pub(super) fn read_all(paths: &[PathBuf]) -> Result<(Vec<Document>, Vec<String>)
         match read(path) {
             Ok(document) => match gohans_own(&document) {
                 Some(why) => warnings.push(format!("{} is not used: {why}", document.name)),
-                None => documents.push(document),
+                None => {
+                    warnings.extend(parts_not_used(&document));
+                    documents.push(document);
+                }
             },
             Err(Error::Unreadable { .. }) if named_like_gohans(path) => {
                 warnings.push(format!("{} is not used: {BUILT_IN}", path.display()));
@@ -58,10 +86,28 @@ fn gohans_own(document: &Document) -> Option<&'static str> {
             };
             (!kinds.is_empty() && kinds.iter().all(own)).then_some(BUILT_IN)
         }
-        None => top
-            .contains_key("extensions")
-            .then_some("extensions in JavaScript or Go are not run"),
+        None => top.contains_key("extensions").then_some(NO_EXTENSIONS),
     }
+}
+
+/// What else than schemas stands in a schema file of Gohan's.
+fn parts_not_used(document: &Document) -> Vec<String> {
+    let root = document.root();
+    let parts = [
+        (
+            "policies",
+            "this version has no authentication, so nobody is told apart",
+        ),
+        ("extensions", NO_EXTENSIONS),
+    ];
+    let told = |(key, why): (&str, &str)| {
+        let node = root.get(key)?;
+        Some(
+            node.error(format!("{key:?} is not used: {why}"))
+                .to_string(),
+        )
+    };
+    parts.into_iter().filter_map(told).collect()
 }
 
 fn named_like_gohans(path: &Path) -> bool {

@@ -4,7 +4,7 @@ use super::*;
 
 fn load_with(text: &str, insecure: bool) -> Result<Loaded, String> {
     let document = Document::parse("gohan.yaml", text).map_err(|e| e.to_string())?;
-    file::parse(&document, Path::new("etc"), insecure).map_err(|e| e.to_string())
+    file::parse(&document, Path::new("etc"), insecure, None).map_err(|e| e.to_string())
 }
 
 fn load(text: &str) -> Result<Loaded, String> {
@@ -257,6 +257,16 @@ fn gohans_own_schema_files_are_passed_over_and_others_are_read() {
     assert_eq!(documents[0].value["schemas"][0]["id"], "site");
     assert_eq!(warnings.len(), 3, "{warnings:?}");
 
+    let text = "schemas: [{id: site}]\npolicies: [{id: all}]\nextensions: [{id: x}]\n";
+    let config = Config {
+        schemas: vec![write("whole.yaml", text)],
+        ..Config::default()
+    };
+    let (documents, warnings) = config.read_schemas().expect("readable");
+    assert_eq!(documents.len(), 1);
+    assert!(warnings[0].contains("whole.yaml:2:1: \"policies\" is not used: "));
+    assert!(warnings[1].contains("whole.yaml:3:1: \"extensions\" is not used: "));
+
     let broken = write("broken.yaml", "schemas: [\n");
     let latin = folder.path().join("latin.yaml");
     std::fs::write(&latin, b"title: \xe9").expect("written");
@@ -274,8 +284,40 @@ fn gohans_own_schema_files_are_passed_over_and_others_are_read() {
 }
 
 #[test]
+fn a_schema_file_that_is_not_there_is_told_where_it_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("gohan.yaml");
+    let text = "schemas:\n- ./gohan.json\n- embed://etc/schema/gohan.json\n- absent.yaml\n";
+    std::fs::write(&path, text).expect("written");
+    let told = Config::load(&path, false, None).expect_err("no such file");
+    let absent = folder.path().join("absent.yaml");
+    assert_eq!(
+        told.to_string(),
+        format!(
+            "{}:4:3: {} can't be read: No such file or directory (os error 2)",
+            path.display(),
+            absent.display()
+        )
+    );
+    std::fs::write(&path, "schemas: absent.yaml\n").expect("written");
+    let told = Config::load(&path, false, None).expect_err("no such file");
+    assert!(told.to_string().contains("gohan.yaml:1:1: "), "{told}");
+}
+
+#[test]
+fn the_command_lines_address_goes_over_the_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("gohan.yaml");
+    std::fs::write(&path, "address: \":9998\"\n").expect("written");
+    assert!(Config::load(&path, false, None).is_err(), "exposed");
+    let address: Address = "127.0.0.1:9990".parse().expect("an address");
+    let loaded = Config::load(&path, false, Some(address.clone())).expect("not exposed");
+    assert_eq!(loaded.config.address, address);
+}
+
+#[test]
 fn a_missing_file_is_one_clear_line() {
-    let told = Config::load(Path::new("/nonexistent/gohan.yaml"), false)
+    let told = Config::load(Path::new("/nonexistent/gohan.yaml"), false, None)
         .expect_err("no such file")
         .to_string();
     assert_eq!(

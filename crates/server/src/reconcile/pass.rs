@@ -5,7 +5,7 @@ use super::decide::{Decision, address, decide};
 use super::execute::{Fate, execute};
 use super::verdict::{Silence, of_hold, of_plan, of_silence};
 use super::{Signal, called};
-use crate::catalog::{Catalog, Report, RouterView, Scope};
+use crate::catalog::{Catalog, Report, RouterView};
 use crate::monitor::{Board, Link, Roster, Standing};
 use crate::speaker::{Error, Speaker};
 use prometheus_client::metrics::histogram::Histogram;
@@ -142,11 +142,8 @@ impl Ground {
 
     /// The operator's word that this router must not be touched now.
     fn hold(&self) -> Option<String> {
-        let holds = self.catalog.holds();
-        [Scope::Router(self.router.clone()), Scope::All]
-            .iter()
-            .find_map(|scope| holds.get(scope))
-            .map(|hold| format!("on hold since {}: {}", hold.since, hold.why))
+        let holds = self.catalog.holds_on(&self.router);
+        holds.first().map(|(_, hold)| hold.to_string())
     }
 
     fn doubt(&self, error: &Error) {

@@ -81,7 +81,11 @@ pub(super) fn lock(path: &Path, named: &Path) -> Result<Lock, Error> {
     let beside = with_suffix(path, ".lock");
     let cannot = |error: std::io::Error| {
         let lock = beside.display();
-        refuse(named, format_args!("can't be locked by {lock}: {error}"))
+        let what = "this user must be able to write in that folder";
+        refuse(
+            named,
+            format_args!("needs {lock} beside it: {error}: {what}"),
+        )
     };
     let mut file = private(OpenOptions::new().read(true).write(true).create(true))
         .truncate(false)
