@@ -83,9 +83,11 @@ pub struct Invocation {
 }
 
 /// The `client` command without kinds: for help and for the options that are
-/// needed before the server can be asked.
-pub fn skeleton(name: &'static str) -> Command {
-    Command::new(name)
+/// needed before the server can be asked. `program` is what it is called by.
+pub fn skeleton(program: &str) -> Command {
+    Command::new("client")
+        .bin_name(format!("{program} client"))
+        .max_term_width(100)
         .about("Resources of the server: routers, neighbors, policies and your own kinds")
         .after_help(
             "Kinds and their flags come from the server's schemas.\n\n\
@@ -102,37 +104,32 @@ pub fn skeleton(name: &'static str) -> Command {
 }
 
 /// Options of every command, wherever they stand on the line.
-pub fn common() -> Vec<Arg> {
+fn common() -> Vec<Arg> {
+    // In help texts they stand after a command's own.
+    const LAST: usize = 100;
+    let global = |name: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .value_name(value)
+            .global(true)
+            .display_order(LAST)
+            .help(help)
+    };
     vec![
-        Arg::new("endpoint")
-            .long("endpoint")
-            .value_name("URL")
-            .global(true)
-            .help("The server"),
-        Arg::new("output-format")
-            .long("output-format")
+        global("endpoint", "URL", "The server; also GOHAN_ENDPOINT_URL"),
+        global("output-format", "FORMAT", Format::HELP)
             .short('o')
-            .value_name("FORMAT")
             .value_parser(EnumValueParser::<Format>::new())
-            .global(true)
-            .help("How to print the result"),
-        Arg::new("verbosity")
-            .long("verbosity")
-            .value_name("0-3")
-            .value_parser(clap::value_parser!(u8).range(0..=3))
-            .global(true)
-            .help("Show requests on stderr"),
-        Arg::new("fields")
-            .long("fields")
-            .value_name("A,B")
-            .global(true)
-            .help("Print only these properties"),
+            .hide_possible_values(true),
+        global("verbosity", "0-3", "Show requests on stderr")
+            .value_parser(clap::value_parser!(u8).range(0..=3)),
+        global("fields", "A,B,..", "Print only these properties"),
     ]
 }
 
-/// The whole `client` command.
-pub fn build(name: &'static str, kinds: &[Kind]) -> Command {
-    kinds.iter().fold(skeleton(name), |command, kind| {
+/// The whole `client` command of the program called `program`.
+pub fn build(program: &str, kinds: &[Kind]) -> Command {
+    kinds.iter().fold(skeleton(program), |command, kind| {
         command.subcommand(kind_command(kind))
     })
 }
@@ -152,12 +149,12 @@ fn kind_command(kind: &Kind) -> Command {
         .subcommand(
             Command::new("show")
                 .visible_alias("get")
-                .about("Show one")
+                .about(format!("Show one {}", kind.singular))
                 .arg(name_arg(true)),
         )
         .subcommand(create_command(kind))
         .subcommand(set_command(kind))
-        .subcommand(delete_command());
+        .subcommand(delete_command(kind));
     let taken: Vec<String> = command
         .get_subcommands()
         .map(|c| c.get_name().to_owned())
@@ -200,103 +197,108 @@ fn name_arg(required: bool) -> Arg {
 
 fn list_command(kind: &Kind) -> Command {
     let own = [
-        ("limit", "At most so many"),
-        ("offset", "Leave out so many at the start"),
-        ("sort_key", "Order by this property (default id)"),
-        ("sort_order", "asc or desc"),
+        ("limit", "NUMBER", "At most so many"),
+        ("offset", "NUMBER", "Leave out so many at the start"),
+        ("sort_key", "PROPERTY", "Order by this one (default id)"),
+        ("sort_order", "asc|desc", "Smallest or largest first"),
     ];
-    let mut command =
-        Command::new("list").about("List them; flags filter, given twice they add up");
-    for property in kind.properties() {
-        command = command.arg(flag(&property).action(ArgAction::Append));
+    let mut command = Command::new("list").about(format!("List {}", kind.plural));
+    for property in filters(kind) {
+        let filter = flag(&property).action(ArgAction::Append);
+        command = command.arg(filter.help_heading("Filters, given twice they add up"));
     }
-    for (name, help) in own {
+    for (name, value, help) in own {
         if !kind.schema.properties.contains_key(name) {
-            command = command.arg(Arg::new(name).long(name).value_name("VALUE").help(help));
+            let option = Arg::new(name).long(name).value_name(value).help(help);
+            command = command.arg(option.allow_hyphen_values(true));
         }
     }
     command
 }
 
+/// What a list can be narrowed by: nothing is found by a secret.
+fn filters(kind: &Kind) -> impl Iterator<Item = Property<'_>> {
+    kind.properties().into_iter().filter(|p| !p.secret())
+}
+
 fn create_command(kind: &Kind) -> Command {
-    let command = kind
-        .properties()
-        .into_iter()
-        .filter(|p| p.accepted(When::Create))
-        .fold(
-            Command::new("create").about("Declare a new one"),
-            |command, property| {
-                let needed = kind.schema.required.iter().any(|r| r == property.name);
-                let mut arg = flag(&property);
-                if needed {
-                    arg = arg.help(
-                        format!("{} (needed)", property.help())
-                            .trim_start()
-                            .to_owned(),
-                    );
-                }
-                command.arg(arg)
-            },
-        );
-    writing(command)
+    let mut command = Command::new("create").about(format!("Declare a new {}", kind.singular));
+    let given = kind.properties().into_iter();
+    for property in given.filter(|p| p.accepted(When::Create)) {
+        let mut arg = flag(&property);
+        if kind.schema.required.iter().any(|r| r == property.name) {
+            let help = format!("{} (required)", property.help());
+            arg = arg.help(help.trim_start().to_owned());
+        }
+        command = command.arg(arg);
+    }
+    writing(command, kind)
 }
 
 fn set_command(kind: &Kind) -> Command {
-    let command = kind
-        .properties()
-        .into_iter()
-        .filter(|p| p.accepted(When::Update))
-        .fold(
-            Command::new("set")
-                .visible_alias("update")
-                .about("Change one"),
-            |command, property| command.arg(flag(&property)),
-        );
-    writing(command).arg(name_arg(true))
+    let mut command = Command::new("set")
+        .visible_alias("update")
+        .about(format!("Change one {}", kind.singular));
+    let given = kind.properties().into_iter();
+    for property in given.filter(|p| p.accepted(When::Update)) {
+        command = command.arg(flag(&property));
+    }
+    writing(command, kind).arg(name_arg(true))
 }
 
-fn delete_command() -> Command {
-    let switch = |name: &'static str, help: &'static str| {
-        Arg::new(name)
-            .long(name)
-            .action(ArgAction::SetTrue)
-            .help(help)
-    };
-    writing(Command::new("delete").about("Remove one"))
+fn delete_command(kind: &Kind) -> Command {
+    let mut command = Command::new("delete")
+        .about(format!("Remove one {}", kind.singular))
+        .arg(switch("dry-run", "Judge, but store nothing"))
         .arg(switch("cascade", "Also what refers to it"))
-        .arg(switch(
-            "force",
-            "Its router is gone for good: do not wait for it",
-        ))
-        .arg(name_arg(true))
+        .arg(name_arg(true));
+    if kind.has_status() {
+        command = command
+            .arg(switch(
+                "force",
+                "Its router is gone for good: do not wait for it",
+            ))
+            .arg(switch("wait", "Come back when its router has let go of it"))
+            .arg(timeout());
+    }
+    command
 }
 
-/// Options of every command that writes.
-fn writing(command: Command) -> Command {
-    command
-        .arg(
-            Arg::new("dry-run")
-                .long("dry-run")
-                .action(ArgAction::SetTrue)
-                .help("Judge, but store nothing"),
-        )
-        .arg(
-            Arg::new("wait")
-                .long("wait")
-                .value_name("FOR")
-                .num_args(0..=1)
-                .require_equals(true)
-                .default_missing_value("applied")
-                .value_parser(EnumValueParser::<WaitFor>::new())
-                .help("Come back when the router has it (applied) or the session is up"),
-        )
-        .arg(
-            Arg::new("timeout")
-                .long("timeout")
-                .value_name("SECONDS")
-                .value_parser(clap::value_parser!(u64).range(1..=86_400))
-                .help(format!("How long --wait waits (default {WAIT})")),
-        )
+/// Options of every command that leaves a row.
+fn writing(command: Command, kind: &Kind) -> Command {
+    let command = command.arg(switch("dry-run", "Judge, but store nothing"));
+    if !kind.has_status() {
+        return command;
+    }
+    let help = match kind.has_session() {
+        true => "Come back when the router has it; =up: when the session is established",
+        false => "Come back when the router has it",
+    };
+    let wait = Arg::new("wait")
+        .long("wait")
+        .value_name("FOR")
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("applied")
+        .value_parser(EnumValueParser::<WaitFor>::new())
+        .hide_possible_values(true)
+        .help(help);
+    command.arg(wait).arg(timeout())
+}
+
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name)
+        .long(name)
+        .action(ArgAction::SetTrue)
+        .help(help)
+}
+
+fn timeout() -> Arg {
+    Arg::new("timeout")
+        .long("timeout")
+        .value_name("SECONDS")
+        .value_parser(clap::value_parser!(u64).range(1..=86_400))
+        .help(format!("How long --wait waits (default {WAIT})"))
 }
 
 /// Options that stand beside properties; a property of the same name is
@@ -322,8 +324,9 @@ fn flag(property: &Property<'_>) -> Arg {
     };
     Arg::new(format!("property {}", property.name))
         .long(long)
-        .value_name("VALUE")
+        .value_name(property.placeholder())
         .allow_hyphen_values(true)
+        .help_heading("Properties")
         .help(property.help())
 }
 
@@ -357,7 +360,7 @@ pub fn invocation(
             name: name(),
             query: ["cascade", "force"]
                 .into_iter()
-                .filter(|switch| args.get_flag(switch))
+                .filter(|switch| optional(args, switch).unwrap_or(false))
                 .map(|switch| (switch.to_owned(), "true".to_owned()))
                 .collect(),
         },
@@ -376,13 +379,17 @@ pub fn invocation(
         format: optional(args, "output-format").unwrap_or(settings.format),
         fields: text(args, "fields").map_or_else(|| settings.fields.clone(), |f| fields(&f)),
         dry_run: optional(args, "dry-run").unwrap_or(false),
-        wait: optional(args, "wait").map(|what| {
-            (
-                what,
-                Duration::from_secs(optional(args, "timeout").unwrap_or(WAIT)),
-            )
+        wait: wait_for(args).map(|what| {
+            let seconds = optional(args, "timeout").unwrap_or(WAIT);
+            (what, Duration::from_secs(seconds))
         }),
     })
+}
+
+/// What to wait for; a deletion has one thing only.
+fn wait_for(args: &ArgMatches) -> Option<WaitFor> {
+    let gone = optional::<bool>(args, "wait").filter(|wait| *wait);
+    optional(args, "wait").or(gone.map(|_| WaitFor::Applied))
 }
 
 /// The option's value, where this verb has such an option and it was given.
@@ -403,7 +410,7 @@ fn body(kind: &Kind, args: &ArgMatches) -> Map<String, Value> {
 }
 
 fn list_query(kind: &Kind, args: &ArgMatches) -> Vec<(String, String)> {
-    let filters = kind.properties().into_iter().flat_map(|p| {
+    let filters = filters(kind).flat_map(|p| {
         args.get_many::<String>(&format!("property {}", p.name))
             .into_iter()
             .flatten()

@@ -86,6 +86,21 @@ impl Kind {
             .collect()
     }
 
+    /// Whether a worker puts its rows on a router.
+    pub fn has_status(&self) -> bool {
+        self.computes("status")
+    }
+
+    /// Whether its rows are BGP sessions.
+    pub fn has_session(&self) -> bool {
+        self.computes("session_state")
+    }
+
+    fn computes(&self, property: &str) -> bool {
+        let source = self.schema.properties.get(property);
+        source.is_some_and(|source| source["computed"] == true)
+    }
+
     /// Properties by which a person names a row: `name`, then what is unique,
     /// then what is unique within something, as an address is within its router.
     pub fn name_properties(&self) -> Vec<&str> {
@@ -171,6 +186,11 @@ impl<'a> Property<'a> {
             .is_none_or(|column| column == "id")
     }
 
+    /// Never shown, so that nothing is found by it.
+    pub fn secret(&self) -> bool {
+        self.source["format"] == "secret"
+    }
+
     /// For people.
     pub fn help(&self) -> String {
         let text = |key: &str| self.source[key].as_str().unwrap_or_default();
@@ -178,14 +198,22 @@ impl<'a> Property<'a> {
             "" => text("title").to_owned(),
             description => description.to_owned(),
         };
-        if let Some(values) = self.source["enum"].as_array() {
-            let words: Vec<_> = values
-                .iter()
-                .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
-                .collect();
+        let items = &self.source["items"]["enum"];
+        if let Some(words) = words(&self.source["enum"]).or_else(|| words(items)) {
             help += &format!(" [{}]", words.join(", "));
         }
         help.trim_start().to_owned()
+    }
+
+    /// What stands for a value in help texts.
+    pub fn placeholder(&self) -> &'static str {
+        match self {
+            p if p.is("integer") || p.is("number") => "NUMBER",
+            p if p.is("boolean") => "true|false",
+            p if p.is("array") => "A,B,..",
+            p if p.is("object") => "JSON",
+            _ => "TEXT",
+        }
     }
 
     fn is(&self, kind: &str) -> bool {
@@ -219,6 +247,12 @@ impl<'a> Property<'a> {
             _ => Value::from(text),
         }
     }
+}
+
+/// The allowed values, where they are listed.
+fn words(values: &Value) -> Option<Vec<String>> {
+    let word = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+    Some(values.as_array()?.iter().map(word).collect())
 }
 
 /// Reads the answer of `GET /gohan/v0.1/schemas`.

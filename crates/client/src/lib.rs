@@ -17,8 +17,7 @@ mod table;
 pub mod verbs;
 mod wait;
 
-pub use command::common;
 pub use error::Error;
 pub use http::Http;
-pub use run::{Stop, run};
+pub use run::{Stop, run, tree};
 pub use settings::{Format, Settings};

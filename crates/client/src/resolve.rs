@@ -87,23 +87,55 @@ pub async fn relations(
     body: &mut Map<String, Value>,
 ) -> Result<(), Error> {
     for property in kind.properties() {
-        let Some(target) = target(&property, kinds) else {
-            continue;
-        };
-        let Some(Value::String(text)) = body.get(property.name) else {
-            continue;
-        };
-        match find(http, target, text).await {
-            Ok(found) => {
-                if let Some(id) = found.row.get("id") {
-                    body.insert(property.name.to_owned(), id.clone());
-                }
-            }
-            Err(Error::NotFound(_)) => {}
-            Err(other) => return Err(other),
+        if let Some(Value::String(text)) = body.get(property.name)
+            && let Some(id) = named(http, kinds, &property, text).await?
+        {
+            body.insert(property.name.to_owned(), Value::from(id));
         }
     }
     Ok(())
+}
+
+/// The same for the filters of a list.
+///
+/// # Errors
+/// As [`relations`].
+pub async fn filters(
+    http: &Http,
+    kinds: &[Kind],
+    kind: &Kind,
+    query: &mut [(String, String)],
+) -> Result<(), Error> {
+    for (name, text) in query {
+        let property = kind.properties().into_iter().find(|p| p.name == name);
+        if let Some(property) = property
+            && let Some(id) = named(http, kinds, &property, text).await?
+        {
+            *text = id;
+        }
+    }
+    Ok(())
+}
+
+/// The id of the row that this property's value names.
+async fn named(
+    http: &Http,
+    kinds: &[Kind],
+    property: &Property<'_>,
+    text: &str,
+) -> Result<Option<String>, Error> {
+    let Some(target) = target(property, kinds) else {
+        return Ok(None);
+    };
+    match find(http, target, text).await {
+        Ok(found) => Ok(found
+            .row
+            .get("id")
+            .and_then(Value::as_str)
+            .map(str::to_owned)),
+        Err(Error::NotFound(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
 }
 
 /// The kind that a property names by id; a relation by another property, such

@@ -17,7 +17,13 @@ use std::ffi::OsString;
 /// # Errors
 /// What stopped it; see [`Error::exit_code`]. Help and usage texts come as
 /// `Err(Stop::Usage)`, ready to print.
-pub async fn run(words: &[OsString], mut settings: Settings) -> Result<String, Stop> {
+///
+/// `program` is what the whole is called by, e.g. `sdwan`.
+pub async fn run(
+    program: &str,
+    words: &[OsString],
+    mut settings: Settings,
+) -> Result<String, Stop> {
     let early = early_options(words)?;
     if let Some(endpoint) = early.endpoint {
         settings.endpoint = endpoint.trim_end_matches('/').to_owned();
@@ -29,29 +35,39 @@ pub async fn run(words: &[OsString], mut settings: Settings) -> Result<String, S
     let mut kinds = match cache::kinds(&http, &settings, false).await {
         Ok(kinds) => kinds,
         // Help must be had without a server.
-        Err(Error::Unreachable { .. }) if early.asks_help => {
+        Err(error @ Error::Unreachable { .. }) if early.asks_help => {
+            let help = parse(command::skeleton(program), words).err();
             return Err(
-                parse(command::skeleton("client"), words).map_or_else(Stop::Usage, |_| {
-                    Stop::Usage(command::skeleton("client").error(
-                        clap::error::ErrorKind::MissingSubcommand,
-                        "the server does not answer, so its kinds are not known",
-                    ))
-                }),
+                match help.filter(|help| !help.use_stderr() || words.is_empty()) {
+                    Some(help) => Stop::Usage(help),
+                    // A kind's own help is the server's to give.
+                    None => error.into(),
+                },
             );
         }
         Err(error) => return Err(error.into()),
     };
-    let matches = match parse(command::build("client", &kinds), words) {
+    let matches = match parse(command::build(program, &kinds), words) {
         Ok(matches) => matches,
         Err(first) if settings.cache.is_some() && !early.asks_help => {
             // The server may have learned new kinds since the cache was written.
             kinds = cache::kinds(&http, &settings, true).await?;
-            parse(command::build("client", &kinds), words).map_err(|_| Stop::Usage(first))?
+            parse(command::build(program, &kinds), words).map_err(|_| Stop::Usage(first))?
         }
         Err(error) => return Err(Stop::Usage(error)),
     };
     let invocation = command::invocation(&matches, &kinds, &settings)?;
     Ok(execute(&http, &kinds, invocation).await?)
+}
+
+/// The `client` command with the kinds of the server: for completions.
+///
+/// # Errors
+/// As [`Http::get`].
+pub async fn tree(program: &str, settings: &Settings) -> Result<Command, Error> {
+    let http = Http::new(settings)?;
+    let kinds = cache::kinds(&http, settings, false).await?;
+    Ok(command::build(program, &kinds))
 }
 
 /// Why a command ended without a result.
@@ -107,6 +123,7 @@ async fn execute(http: &Http, kinds: &[Kind], call: Invocation) -> Result<String
         .ok_or_else(|| Error::Usage(format!("no kind {:?}", call.kind)))?;
     match call.verb.clone() {
         Verb::List { mut query } => {
+            resolve::filters(http, kinds, kind, &mut query).await?;
             query.extend(
                 call.fields
                     .iter()

@@ -20,6 +20,11 @@ pub enum Format {
     Yaml,
 }
 
+impl Format {
+    /// All of them in one line, for help texts.
+    pub const HELP: &str = "table, wide (every column that has a value), json or yaml";
+}
+
 /// The environment, read once.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -70,9 +70,10 @@ pub(crate) enum Command {
     /// The embedded store
     #[command(subcommand)]
     Store(Store),
-    /// Completions for a shell, on stdout
+    /// Completions for a shell, on stdout, with the server's kinds
     Completions {
         /// bash, zsh, fish, elvish or powershell
+        #[arg(hide_possible_values = true)]
         shell: clap_complete::Shell,
     },
 }
@@ -103,8 +104,8 @@ pub(crate) struct Server {
     /// Listen where other machines can reach it although nobody is asked who they are
     #[arg(long)]
     pub(crate) insecure: bool,
-    /// How to log on stderr
-    #[arg(long, value_enum, value_name = "FORMAT")]
+    /// How to log on stderr: text or json
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) log_format: Option<LogFormat>,
 }
 
@@ -119,8 +120,7 @@ pub(crate) enum LogFormat {
 /// How the verbs that show something print it.
 #[derive(Debug, Args)]
 pub(crate) struct Output {
-    /// How to print the result
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    #[arg(short, long, value_enum, value_name = "FORMAT", help = Format::HELP, hide_possible_values = true)]
     pub(crate) output_format: Option<Format>,
 }
 

@@ -9,6 +9,7 @@ use arguments::{Arguments, Command, Remote, Store};
 use clap::{CommandFactory, Parser};
 use sdwan_client::{Error, Http, Settings, Stop, verbs};
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Runs the command line of this process.
@@ -16,11 +17,7 @@ pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Server(arguments) => report(server::run(&arguments)),
         Command::Store(Store::Backup { database, to }) => report(server::backup(&database, &to)),
-        Command::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "sdwan", &mut script);
-            print(&String::from_utf8_lossy(&script))
-        }
+        Command::Completions { shell } => completions(shell),
         Command::Client { words } => client(&words),
         Command::Plan {
             router,
@@ -55,7 +52,10 @@ pub fn main() -> ExitCode {
 fn client(words: &[std::ffi::OsString]) -> ExitCode {
     let result = environment()
         .map_err(Stop::from)
-        .and_then(|settings| Ok(runtime()?.block_on(sdwan_client::run(words, settings))))
+        .and_then(|settings| {
+            let run = sdwan_client::run(program(), words, settings);
+            Ok(runtime()?.block_on(run))
+        })
         .and_then(|result| result);
     match result {
         Ok(text) => print(&text),
@@ -65,6 +65,33 @@ fn client(words: &[std::ffi::OsString]) -> ExitCode {
             ExitCode::from(if error.use_stderr() { 2 } else { 0 })
         }
         Err(Stop::Failed(error)) => fail(&error),
+    }
+}
+
+/// What the kinds and their flags are, only the server knows.
+#[expect(clippy::print_stderr, reason = "a warning is no result")]
+fn completions(shell: clap_complete::Shell) -> ExitCode {
+    let tree = || -> Result<clap::Command, Error> {
+        let settings = environment()?;
+        runtime()?.block_on(sdwan_client::tree(program(), &settings))
+    };
+    let mut command = Arguments::command();
+    match tree() {
+        Ok(client) => command = command.mut_subcommand("client", |_| client),
+        Err(error) => eprintln!("{error}\nKinds and their flags are left out."),
+    }
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, program(), &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+/// Which of its two names the program was called by.
+fn program() -> &'static str {
+    let called = std::env::args_os().next();
+    let name = called.as_deref().map(Path::new).and_then(Path::file_name);
+    match name.is_some_and(|name| name == "gohan") {
+        true => "gohan",
+        false => "sdwan",
     }
 }
 

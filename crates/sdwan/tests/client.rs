@@ -210,6 +210,13 @@ schemas:
       name: {type: string, title: Name, unique: true, permission: [create, update]}
       floors: {type: [integer, 'null'], title: Floors, default: 1, permission: [create, update]}
       contacts: {type: [array, 'null'], title: Contacts, items: {type: string}, permission: [create, update]}
+- id: rack
+  singular: rack
+  plural: racks
+  parent: site
+  actions:
+    blink: {path: /:id/blink, method: POST, description: Blink its LED}
+  schema: {properties: {}}
 ",
     )
     .unwrap();
@@ -232,6 +239,16 @@ schemas:
         shown["site"]["contacts"],
         serde_json::json!(["noc", "desk"])
     );
+    server.must(&["rack", "create", "--site_id", "Tokyo"]);
+    let racks = server.must(&["rack", "list", "--site_id", "Tokyo", "--fields", "site_id"]);
+    assert!(
+        racks.lines().count() > 4,
+        "a name filters like its id: {racks}"
+    );
+    let help = server.must(&["rack", "--help"]);
+    assert!(help.contains("blink   Blink its LED"), "{help}");
+    let completions = stdout(&server.sdwan(&["completions", "bash"]));
+    assert!(completions.contains("--site_id"), "kinds are completed");
     let listed = server.must(&["site", "list"]);
     assert!(listed.contains("|    CONTACTS    |"), "{listed}");
     assert!(!listed.contains("STATUS"), "nobody reports on it: {listed}");
@@ -244,6 +261,30 @@ fn a_server_that_is_not_there_is_named() {
     let output = server.client(&["--endpoint", &endpoint, "router", "list"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(stderr(&output).contains(&endpoint), "{}", stderr(&output));
+    let words = |kind: &'static [&'static str]| [&["--endpoint", &endpoint], kind].concat();
+    let general = server.client(&words(&["--help"]));
+    assert!(general.status.success() && stdout(&general).contains("Exit codes"));
+    let of_a_kind = server.client(&words(&["router", "create", "--help"]));
+    assert_eq!(of_a_kind.status.code(), Some(3), "{}", stderr(&of_a_kind));
+}
+
+#[test]
+fn a_resumed_router_that_is_held_with_all_others_is_told() {
+    let server = Server::start();
+    router(&server, "r1", 1);
+    let says = |words: &[&str]| stdout(&server.sdwan(words));
+    assert_eq!(says(&["hold", "r1"]), "r1 on hold: observed, not touched\n");
+    says(&["hold", "--why", "night"]);
+    assert_eq!(
+        says(&["resume", "r1"]),
+        "r1 resumed, but every router is on hold: end that with `sdwan resume`\n"
+    );
+    says(&["hold", "r1"]);
+    assert_eq!(
+        says(&["resume"]),
+        "every router resumed but r1: each has a hold of its own\n"
+    );
+    assert_eq!(says(&["resume", "r1"]), "r1 resumed\n");
 }
 
 #[test]

@@ -5,9 +5,13 @@ use crate::kinds::tests::sample;
 use serde_json::json;
 
 fn parse(line: &[&str]) -> Result<Invocation, String> {
-    let kinds = [sample()];
+    parse_of(sample(), line)
+}
+
+fn parse_of(kind: Kind, line: &[&str]) -> Result<Invocation, String> {
+    let kinds = [kind];
     let settings = Settings::read(|_| None).unwrap();
-    let matches = build("client", &kinds)
+    let matches = build("gohan", &kinds)
         .try_get_matches_from(std::iter::once(&"client").chain(line))
         .map_err(|e| e.to_string())?;
     invocation(&matches, &kinds, &settings).map_err(|e| e.to_string())
@@ -106,5 +110,55 @@ fn unknown_flags_name_the_nearest() {
 
 #[test]
 fn the_parser_is_sound_for_every_verb() {
-    build("client", &[sample()]).debug_assert();
+    build("gohan", &[sample()]).debug_assert();
+}
+
+fn help(line: &[&str]) -> String {
+    let line = [&["client"], line, &["--help"]].concat();
+    build("gohan", &[sample()])
+        .try_get_matches_from(line)
+        .unwrap_err()
+        .to_string()
+}
+
+#[test]
+fn help_names_the_program_and_keeps_properties_together() {
+    let help = help(&["neighbor", "create"]);
+    assert!(
+        help.contains("Usage: gohan client neighbor create [OPTIONS]"),
+        "{help}"
+    );
+    let (options, properties) = help.split_once("\nProperties:\n").unwrap();
+    for option in ["--dry-run", "--wait", "--endpoint", "--output-format"] {
+        assert!(options.contains(option), "{help}");
+    }
+    assert!(properties.contains("--peer_as <NUMBER>"), "{help}");
+    assert!(
+        properties.contains("AS of the neighbor (required)"),
+        "{help}"
+    );
+    assert!(properties.contains("--passive <true|false>"), "{help}");
+}
+
+#[test]
+fn nothing_is_offered_that_has_no_meaning() {
+    let mut site = sample();
+    site.schema.properties.remove("status");
+    site.schema.properties["neighbor_addr"]["format"] = json!("secret");
+    let offers = |line: &[&str]| {
+        let line = [&["neighbor"], line].concat();
+        parse_of(site.clone(), &line).is_ok()
+    };
+    assert!(offers(&["list", "--host_name", "x"]));
+    assert!(offers(&["delete", "--cascade", "ID"]));
+    assert!(!offers(&["delete", "--force", "ID"]), "no router has it");
+    assert!(!offers(&["set", "--wait", "ID"]), "no router gets it");
+    assert!(
+        !offers(&["list", "--neighbor_addr", "x"]),
+        "nothing is found by a secret"
+    );
+    assert!(
+        parse(&["neighbor", "list", "--limit", "-1"]).is_ok(),
+        "the server says what is wrong"
+    );
 }

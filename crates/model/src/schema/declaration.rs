@@ -188,9 +188,12 @@ fn action_of(node: &Node<'_>, errors: &mut Vec<Error>) -> Option<ActionSchema> {
         errors.push(node.unknown("method", &method, &METHODS));
     }
     let schema = |key| node.get(key).map_or(Value::Null, |n| n.value().clone());
+    let description = text(node, "description", errors);
+    let title = text(node, "title", errors);
     Some(ActionSchema {
         path,
         method,
+        description: description.or(title).unwrap_or_default(),
         input: schema("input"),
         output: schema("output"),
     })

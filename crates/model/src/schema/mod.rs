@@ -133,6 +133,8 @@ pub struct ActionSchema {
     pub path: String,
     /// HTTP method in upper case.
     pub method: String,
+    /// For people; empty where nothing is said.
+    pub description: String,
     /// JSON Schema of the input, or null.
     pub input: Value,
     /// JSON Schema of the output, or null.

@@ -247,8 +247,13 @@ fn source(kind: &Kind) -> Value {
         .actions
         .iter()
         .map(|(name, a)| {
-            let shown =
-                json!({"path": a.path, "method": a.method, "input": a.input, "output": a.output});
+            let shown = json!({
+                "path": a.path,
+                "method": a.method,
+                "description": a.description,
+                "input": a.input,
+                "output": a.output,
+            });
             (name.clone(), shown)
         })
         .collect();
