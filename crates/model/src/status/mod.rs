@@ -86,7 +86,8 @@ pub struct Monitoring {
 pub struct Reachability {
     /// It answered the last heartbeats.
     pub reachable: bool,
-    /// Why not.
+    /// What does not answer and why, e.g. `gobgpd at 192.0.2.1:50051 does not
+    /// answer: connection refused`.
     #[serde(default)]
     pub reason: String,
     /// When it became so (RFC 3339).
@@ -315,7 +316,7 @@ fn waits(facts: &Facts<'_>, pending: Option<&State>) -> String {
 fn unreachable(reachability: &Reachability) -> String {
     match reachability.reason.as_str() {
         "" => "its router does not answer".to_owned(),
-        reason => format!("its router does not answer: {reason}"),
+        reason => reason.to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 const NOW: &str = "2026-01-01T00:00:00Z";
 const LATER: &str = "2026-01-01T00:00:09Z";
+const SILENT: &str = "gobgpd at 192.0.2.1:50051 does not answer: connection refused";
 
 fn state(version: u64, state: &str, error: &str, applied: u64) -> State {
     State {
@@ -27,7 +28,7 @@ fn seen(version: u64, monitoring: &str) -> Monitoring {
 fn reachable(reachable: bool) -> Reachability {
     Reachability {
         reachable,
-        reason: if reachable { "" } else { "connection refused" }.to_owned(),
+        reason: if reachable { "" } else { SILENT }.to_owned(),
         since: NOW.to_owned(),
         observer: "me".to_owned(),
     }
@@ -140,7 +141,7 @@ fn pending_says_what_it_waits_for() {
     assert_eq!(case.says(), expected, "never plain ACTIVE");
     case.state = None;
     case.reachability = Some(reachable(false));
-    let reason = "its router does not answer: connection refused";
+    let reason = SILENT;
     assert_eq!(case.says(), says(Status::PendingCreate, reason));
 }
 
@@ -163,7 +164,7 @@ fn deleting_goes_before_all_else() {
         reachability: Some(reachable(false)),
         ..Case::default()
     };
-    let reason = "its router does not answer: connection refused";
+    let reason = SILENT;
     assert_eq!(case.says(), says(Status::PendingDelete, reason));
 }
 
@@ -178,7 +179,7 @@ fn what_can_not_be_known_says_so() {
         let reason = "its router has not been seen since the server started";
         assert_eq!(case.says(), says(Status::Unknown, reason));
         case.reachability = Some(reachable(false));
-        let reason = "its router does not answer: connection refused";
+        let reason = SILENT;
         assert_eq!(case.says(), says(Status::Unknown, reason));
     }
 }
