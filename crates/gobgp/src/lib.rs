@@ -54,7 +54,9 @@ pub mod bgp;
 mod client;
 mod dialect;
 mod error;
+mod fields;
 mod patch;
+mod routes;
 pub mod types;
 mod wire;
 

@@ -18,30 +18,38 @@
 //! the session's own source address in place of the configured one. Sent back
 //! as it is listed, that alone is a change, and the session flaps.
 
+use crate::fields::{Fields, Value};
 use crate::types::{AfiSafiSettings, Family, Peer, PeerSettings};
 use crate::wire;
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 
 /// Numbers of `Peer`'s fields.
-const STATE: usize = 5;
-const AFI_SAFIS: usize = 10;
+const STATE: u64 = 5;
+const AFI_SAFIS: u64 = 10;
+
+/// The key of a field of `Peer` that is a message.
+const AFI_SAFIS_KEY: usize = (AFI_SAFIS as usize) << 3 | 2;
 
 /// The bytes of `listed` with `settings` on top; `None` if those bytes are no
 /// protobuf message.
 pub(crate) fn merge(listed: &Peer, settings: &PeerSettings) -> Option<Bytes> {
-    let mut peer = listed.listed.0.clone();
+    let peer = &listed.listed.0;
     let mut patch = settings.to_wire(&listed.conf.neighbor_address);
     let mut merged = BytesMut::with_capacity(peer.len() + 256);
     let mut kept = Vec::new();
-    while peer.has_remaining() {
-        let field = take_field(&mut peer)?;
-        match (field.number, field.message, &settings.afi_safis) {
+    let mut fields = Fields::of(peer);
+    loop {
+        let before = fields.rest();
+        let Some((number, value)) = fields.take().ok()? else {
+            break;
+        };
+        match (number, value, &settings.afi_safis) {
             (STATE, _, _) => {}
-            (AFI_SAFIS, Some(afi_safi), Some(wanted)) => {
+            (AFI_SAFIS, Value::Bytes(afi_safi), Some(wanted)) => {
                 kept.extend(put_family(&mut merged, afi_safi, wanted)?);
             }
-            _ => merged.put(field.whole),
+            _ => merged.put_slice(&before[..before.len() - fields.rest().len()]),
         }
     }
     patch
@@ -55,17 +63,17 @@ pub(crate) fn merge(listed: &Peer, settings: &PeerSettings) -> Option<Bytes> {
 /// tells which one it is. The outer `None`: not a message.
 fn put_family(
     merged: &mut BytesMut,
-    listed: Bytes,
+    listed: &[u8],
     wanted: &[AfiSafiSettings],
 ) -> Option<Option<Family>> {
-    let family = family_of(&wire::AfiSafi::decode(listed.clone()).ok()?);
+    let family = family_of(&wire::AfiSafi::decode(listed).ok()?);
     let Some(settings) = wanted.iter().find(|wanted| Some(wanted.family) == family) else {
         return Some(None);
     };
     let change = settings.to_wire().encode_to_vec();
-    put_length(merged, AFI_SAFIS << 3 | LENGTH_DELIMITED);
+    put_length(merged, AFI_SAFIS_KEY);
     put_length(merged, listed.len() + change.len());
-    merged.put(listed);
+    merged.put_slice(listed);
     merged.put_slice(&change);
     Some(family)
 }
@@ -80,48 +88,6 @@ fn put_length(merged: &mut BytesMut, length: usize) {
 
 fn family_of(afi_safi: &wire::AfiSafi) -> Option<Family> {
     Family::from_wire(afi_safi.config.as_ref()?.family.as_ref()?)
-}
-
-/// A field as it stands on the wire.
-struct Field {
-    number: usize,
-    /// Key and content.
-    whole: Bytes,
-    /// The content alone of a length-delimited field.
-    message: Option<Bytes>,
-}
-
-const VARINT: usize = 0;
-const FIXED_64: usize = 1;
-const LENGTH_DELIMITED: usize = 2;
-const FIXED_32: usize = 5;
-
-/// Takes the first field off an encoded message.
-fn take_field(message: &mut Bytes) -> Option<Field> {
-    let mut rest = message.clone();
-    let key = prost::decode_length_delimiter(&mut rest).ok()?;
-    let length = match key & 7 {
-        VARINT => {
-            let mut after = rest.clone();
-            prost::decode_length_delimiter(&mut after).ok()?;
-            rest.len() - after.len()
-        }
-        FIXED_64 => 8,
-        FIXED_32 => 4,
-        LENGTH_DELIMITED => prost::decode_length_delimiter(&mut rest).ok()?,
-        _ => return None,
-    };
-    if length > rest.len() {
-        return None;
-    }
-    let head = message.len() - rest.len();
-    let whole = message.split_to(head + length);
-    let content = whole.slice(head..);
-    Some(Field {
-        number: key >> 3,
-        message: (key & 7 == LENGTH_DELIMITED).then_some(content),
-        whole,
-    })
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod bgp;
 mod paths;
 mod peers;
 mod policies;
+mod routes;
 
 use crate::dialect::{Api, Rpc};
 use crate::error::Error;
@@ -22,6 +23,7 @@ use prost::Message;
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::client::Grpc;
+use tonic::codec::Codec;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
@@ -148,9 +150,24 @@ impl Client {
         Q: Message + 'static,
         R: Message + Default + 'static,
     {
-        let (mut grpc, path) = self.ready(rpc).await?;
-        let codec = ProstCodec::<Q, R>::default();
-        grpc.server_streaming(Request::new(request), path, codec)
+        self.open_with(rpc, request, ProstCodec::<Q, R>::default(), MAX_MESSAGE)
+            .await
+    }
+
+    /// The same for messages of any kind, up to `limit` bytes each.
+    async fn open_with<C>(
+        &self,
+        rpc: Rpc,
+        request: C::Encode,
+        codec: C,
+        limit: usize,
+    ) -> Result<Streaming<C::Decode>, Status>
+    where
+        C: Codec<Encode: Send + Sync + 'static, Decode: Send + Sync + 'static>,
+    {
+        let (grpc, path) = self.ready(rpc).await?;
+        grpc.max_decoding_message_size(limit)
+            .server_streaming(Request::new(request), path, codec)
             .await
             .map(Response::into_inner)
     }

@@ -170,6 +170,7 @@ impl Client {
         let rpc = rpc!("WatchEvent");
         let request = wire::WatchEventRequest {
             peer: Some(wire::watch_event_request::PeerFilter {}),
+            ..Default::default()
         };
         let events = self
             .stream::<_, wire::WatchEventResponse>(rpc, request)

@@ -11,6 +11,7 @@ mod peer;
 mod peer_decode;
 mod peer_state;
 mod policy;
+mod route;
 mod settings;
 
 pub use actions::{
@@ -31,6 +32,7 @@ pub use peer_state::{
     SessionState,
 };
 pub use policy::{Policy, PolicyAssignment, PolicyDirection, RouteAction, Statement};
+pub use route::{BestChange, BestPath, RouteEvent};
 pub use settings::{AfiSafiSettings, GracefulRestartSettings, PeerSettings};
 
 /// An enum of the wire: named values, and the numbers that nobody named yet.

@@ -212,6 +212,9 @@ pub struct AfiSafi {
     pub enabled: bool,
     /// Graceful restart for this family.
     pub graceful_restart: bool,
+    /// The neighbor has sent its End-of-RIB (RFC 4724) in this session. One
+    /// without graceful restart may never do so: gobgpd itself doesn't.
+    pub end_of_rib_received: bool,
     /// Several paths a prefix (RFC 7911).
     pub add_paths: AddPaths,
     /// The most prefixes that we take, if there is a limit.

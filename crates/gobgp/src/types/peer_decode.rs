@@ -184,6 +184,7 @@ fn graceful_restart(restart: &wire::GracefulRestart) -> GracefulRestart {
 fn afi_safi(afi_safi: &wire::AfiSafi) -> Option<AfiSafi> {
     let config = afi_safi.config.as_ref()?;
     let state = afi_safi.state.unwrap_or_default();
+    let restart = afi_safi.mp_graceful_restart.unwrap_or_default();
     let add_paths = afi_safi
         .add_paths
         .and_then(|a| a.config)
@@ -191,10 +192,8 @@ fn afi_safi(afi_safi: &wire::AfiSafi) -> Option<AfiSafi> {
     Some(AfiSafi {
         family: Family::from_wire(config.family.as_ref()?)?,
         enabled: config.enabled,
-        graceful_restart: afi_safi
-            .mp_graceful_restart
-            .and_then(|g| g.config)
-            .is_some_and(|config| config.enabled()),
+        graceful_restart: restart.config.is_some_and(|config| config.enabled()),
+        end_of_rib_received: restart.state.is_some_and(|state| state.end_of_rib_received),
         add_paths: AddPaths {
             receive: add_paths.receive(),
             send_max: add_paths.send_max(),

@@ -212,6 +212,7 @@ impl AfiSafiSettings {
             mp_graceful_restart: self
                 .graceful_restart
                 .map(|enabled| wire::MpGracefulRestart {
+                    state: None,
                     config: Some(wire::MpGracefulRestartConfig {
                         enabled: Some(enabled),
                     }),

@@ -13,6 +13,7 @@ mod learned;
 mod paths;
 mod peers;
 mod policies;
+mod routes;
 mod session;
 mod sessions;
 mod sets;

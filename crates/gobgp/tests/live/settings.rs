@@ -114,6 +114,7 @@ pub(crate) fn assert_everything(release: Release, peer: &Peer) {
         family: Family::L2VPN_EVPN,
         enabled: true,
         graceful_restart: false,
+        end_of_rib_received: false,
         add_paths: AddPaths::default(),
         prefix_limit: None,
         received: 0,

@@ -123,6 +123,7 @@ mod tests {
                 family,
                 enabled: true,
                 graceful_restart: false,
+                end_of_rib_received: false,
                 add_paths: Default::default(),
                 prefix_limit: None,
                 received: 5,
