@@ -21,6 +21,17 @@ pub(crate) enum Value<'a> {
     Fixed,
 }
 
+/// What a field's content is, before it is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Head {
+    /// The content itself.
+    Varint(u64),
+    /// Text, bytes or a message of that many octets.
+    Length(u64),
+    /// A number of that many octets.
+    Fixed(u64),
+}
+
 /// Wire types.
 const VARINT: u64 = 0;
 const FIXED_64: u64 = 1;
@@ -38,27 +49,57 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field's number and content; `None` at the end.
-    #[inline]
+    // It is all that reading a table does: inlined, it takes a quarter less.
+    #[inline(always)]
     pub(crate) fn take(&mut self) -> Result<Option<(u64, Value<'a>)>, Broken> {
         if self.0.is_empty() {
             return Ok(None);
         }
+        let (number, head) = self.head()?;
+        let value = match head {
+            Head::Varint(value) => Value::Varint(value),
+            Head::Length(length) => Value::Bytes(self.skip(length)?),
+            Head::Fixed(length) => self.skip(length).map(|_| Value::Fixed)?,
+        };
+        Ok(Some((number, value)))
+    }
+
+    /// The next field's number and what its content is; the content, but for
+    /// a varint, is still to be taken, or to be walked as a message.
+    #[inline(always)]
+    pub(crate) fn head(&mut self) -> Result<(u64, Head), Broken> {
         let key = self.varint()?;
-        let value = match key & 7 {
-            VARINT => Value::Varint(self.varint()?),
-            LENGTH_DELIMITED => {
-                let length = self.varint()?;
-                Value::Bytes(self.skip(length)?)
-            }
-            FIXED_64 => self.skip(8).map(|_| Value::Fixed)?,
-            FIXED_32 => self.skip(4).map(|_| Value::Fixed)?,
+        let head = match key & 7 {
+            VARINT => Head::Varint(self.varint()?),
+            LENGTH_DELIMITED => Head::Length(self.varint()?),
+            FIXED_64 => Head::Fixed(8),
+            FIXED_32 => Head::Fixed(4),
             _ => return Err(Broken),
         };
-        Ok(Some((key >> 3, value)))
+        Ok((key >> 3, head))
+    }
+
+    #[inline]
+    pub(crate) fn skip(&mut self, length: u64) -> Result<&'a [u8], Broken> {
+        let length = usize::try_from(length).map_err(|_| Broken)?;
+        let (taken, rest) = self.0.split_at_checked(length).ok_or(Broken)?;
+        self.0 = rest;
+        Ok(taken)
     }
 
     #[inline]
     fn varint(&mut self) -> Result<u64, Broken> {
+        // Nearly all are of one octet.
+        match self.0 {
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.0 = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Broken> {
         let mut value = 0;
         for (index, byte) in self.0.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * index);
@@ -68,14 +109,6 @@ impl<'a> Fields<'a> {
             }
         }
         Err(Broken)
-    }
-
-    #[inline]
-    fn skip(&mut self, length: u64) -> Result<&'a [u8], Broken> {
-        let length = usize::try_from(length).map_err(|_| Broken)?;
-        let (taken, rest) = self.0.split_at_checked(length).ok_or(Broken)?;
-        self.0 = rest;
-        Ok(taken)
     }
 }
 

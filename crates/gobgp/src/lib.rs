@@ -63,3 +63,4 @@ mod wire;
 pub use client::{Client, Timeouts};
 pub use dialect::Api;
 pub use error::Error;
+pub use routes::RouteReader;

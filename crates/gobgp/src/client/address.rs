@@ -1,6 +1,6 @@
 //! Where a gobgpd listens: TCP or a unix socket.
 
-use super::{Timeouts, WINDOW};
+use super::{CONNECTION_WINDOW, Timeouts, WINDOW};
 use crate::error::Error;
 use hyper_util::rt::TokioIo;
 use std::fmt;
@@ -97,7 +97,7 @@ impl Address {
             .tcp_nodelay(true)
             .tcp_keepalive(Some(TCP_KEEPALIVE))
             .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW);
+            .initial_connection_window_size(CONNECTION_WINDOW);
         Ok(match self {
             Self::Tcp(..) => endpoint.connect_lazy(),
             Self::Unix(path) => {

@@ -23,7 +23,6 @@ use prost::Message;
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::client::Grpc;
-use tonic::codec::Codec;
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
@@ -34,6 +33,10 @@ const MAX_MESSAGE: usize = 256 << 20;
 
 /// Flow control: large listings shall not wait for window updates.
 const WINDOW: u32 = 4 << 20;
+
+/// All streams share it: a watch whose reader stalls shall leave room for
+/// other calls.
+const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// How long to wait for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,24 +153,9 @@ impl Client {
         Q: Message + 'static,
         R: Message + Default + 'static,
     {
-        self.open_with(rpc, request, ProstCodec::<Q, R>::default(), MAX_MESSAGE)
-            .await
-    }
-
-    /// The same for messages of any kind, up to `limit` bytes each.
-    async fn open_with<C>(
-        &self,
-        rpc: Rpc,
-        request: C::Encode,
-        codec: C,
-        limit: usize,
-    ) -> Result<Streaming<C::Decode>, Status>
-    where
-        C: Codec<Encode: Send + Sync + 'static, Decode: Send + Sync + 'static>,
-    {
-        let (grpc, path) = self.ready(rpc).await?;
-        grpc.max_decoding_message_size(limit)
-            .server_streaming(Request::new(request), path, codec)
+        let (mut grpc, path) = self.ready(rpc).await?;
+        let codec = ProstCodec::<Q, R>::default();
+        grpc.server_streaming(Request::new(request), path, codec)
             .await
             .map(Response::into_inner)
     }

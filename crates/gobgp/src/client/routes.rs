@@ -1,25 +1,29 @@
 //! The best paths as they change.
+//!
+//! The answer's body is read by [`RouteReader`], past tonic's decoder: that
+//! would keep a message until it is complete, and the room for it afterwards,
+//! and version 3 sends the table as one message.
 
 use super::Client;
 use crate::dialect::{Api, Rpc, rpc};
 use crate::error::Error;
-use crate::routes::{BATCH, Reader};
+use crate::routes::{BATCH, RouteReader};
 use crate::types::{Family, RouteEvent};
 use crate::wire;
 use crate::wire::watch_event_request::{TableFilter, table_filter::Filter};
-use bytes::{Buf, BufMut, Bytes};
-use futures::{Stream, StreamExt};
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::Stream;
+use http::header::{CONTENT_TYPE, TE};
+use http_body_util::{BodyExt, Full};
 use prost::Message;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::{Status, Streaming};
+use std::future::poll_fn;
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower::Service;
 
 /// Version 3's numbers of filter types; they drift.
 const BEST: i32 = 0;
 const END_OF_RIB: i32 = 3;
-
-/// gRPC's own. Version 3 sends the table in one message: 100,000 routes are
-/// 30 to 40 MB.
-const MAX_TABLE: usize = u32::MAX as usize;
 
 const WATCH_EVENT: Rpc = rpc!("WatchEvent");
 
@@ -28,11 +32,16 @@ impl Client {
     /// change: for a destination, all its best paths at once. End-of-RIBs
     /// that came before are told behind the table, later ones as they come.
     ///
+    /// gobgpd is asked when the stream is first polled. How long its table
+    /// takes to come is not bounded: it encodes some 50,000 routes a second,
+    /// version 3 all of them before it sends the first.
+    ///
     /// The stream ends, mostly with an error, when the connection does. It
-    /// does not end when BGP is stopped, and tells nothing then: call
-    /// [`Self::get_bgp`] now and then, and begin anew where that fails or its
-    /// `asn` is 0. gobgpd queues without a bound for a reader that stalls,
-    /// about 1 kB an event: read on.
+    /// does not end when BGP is stopped, and tells nothing of it; where version
+    /// 3 is started again, it goes on with the new table as if nothing was. So
+    /// call [`Self::get_bgp`] now and then, begin anew where that fails or its
+    /// `asn` is 0, and now and then for no reason. gobgpd queues without a
+    /// bound for a reader that stalls, about 1 kB an event: read on.
     ///
     /// With multiple paths in use, versions 4.0 to 4.6 tell changes in a way
     /// that can't be told from that of later ones: sets of theirs may keep
@@ -54,12 +63,10 @@ impl Client {
         if global.asn == 0 {
             return Err(Error::NotStarted { call: rpc.name });
         }
-        let call = self.open_with(rpc, self.filters(), Raw, MAX_TABLE);
-        let messages = self.within(rpc, self.shared.timeouts.call, call).await?;
         let watch = Watch {
             client: self.clone(),
-            messages,
-            reader: Reader::new(self.api, families, global.use_multiple_paths),
+            body: None,
+            reader: RouteReader::new(self.api, families, global.use_multiple_paths),
         };
         let events = futures::stream::try_unfold(watch, async |mut watch| {
             let event = watch.next().await?;
@@ -68,6 +75,27 @@ impl Client {
         Ok(events)
     }
 
+    /// Asks for the routes. There is no answer before the table is encoded,
+    /// by version 3 all of it.
+    async fn route_body(&self) -> Result<Body, Status> {
+        let mut channel = self.channel.clone();
+        let failed = |error| Status::from_error(Box::new(error));
+        poll_fn(|context| channel.poll_ready(context))
+            .await
+            .map_err(failed)?;
+        let request = http::Request::post(http::Uri::from(WATCH_EVENT.path(self.api)))
+            .header(CONTENT_TYPE, "application/grpc")
+            .header(TE, "trailers")
+            .body(Body::new(Full::new(self.filters())))
+            .map_err(|error| Status::internal(error.to_string()))?;
+        let response = channel.call(request).await.map_err(failed)?;
+        match Status::from_header_map(response.headers()) {
+            Some(status) if status.code() != Code::Ok => Err(status),
+            _ => Ok(response.into_body()),
+        }
+    }
+
+    /// The request with gRPC's header in front.
     fn filters(&self) -> Bytes {
         let filter = |number| Filter {
             r#type: self.api.shift(number),
@@ -84,66 +112,51 @@ impl Client {
                 Api::V4 => BATCH,
             },
         };
-        request.encode_to_vec().into()
+        let message = request.encode_to_vec();
+        let mut framed = BytesMut::with_capacity(message.len() + 5);
+        framed.put_u8(0);
+        framed.put_u32(message.len() as u32);
+        framed.put_slice(&message);
+        framed.freeze()
     }
 }
 
 struct Watch {
     client: Client,
-    messages: Streaming<Bytes>,
-    reader: Reader,
+    /// Asked for by the first [`Self::next`].
+    body: Option<Body>,
+    reader: RouteReader,
 }
 
 impl Watch {
     async fn next(&mut self) -> Result<Option<RouteEvent>, Error> {
-        let malformed = |error| Error::malformed(WATCH_EVENT, &error);
         loop {
-            if let Some(event) = self.reader.event().map_err(malformed)? {
+            if let Some(event) = self.reader.event()? {
                 return Ok(Some(event));
             }
-            match self.messages.next().await {
-                None => return Ok(None),
-                Some(Ok(message)) => self.reader.push(&message).map_err(malformed)?,
-                Some(Err(status)) => return Err(self.client.error(WATCH_EVENT, &status)),
+            match self.data().await {
+                Ok(Some(data)) => self.reader.push(&data),
+                Ok(None) => return Ok(None),
+                Err(status) => return Err(self.client.error(WATCH_EVENT, &status)),
             }
         }
     }
-}
 
-/// Messages as their bytes, without a copy.
-#[derive(Clone, Copy, Debug, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(message);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    /// The body's next octets; `None` at its end.
+    async fn data(&mut self) -> Result<Option<Bytes>, Status> {
+        let body = match &mut self.body {
+            Some(body) => body,
+            none => none.insert(self.client.route_body().await?),
+        };
+        let Some(frame) = body.frame().await.transpose()? else {
+            return Ok(None);
+        };
+        match frame.into_data() {
+            Ok(data) => Ok(Some(data)),
+            Err(frame) => match frame.trailers_ref().and_then(Status::from_header_map) {
+                Some(status) if status.code() != Code::Ok => Err(status),
+                _ => Ok(None),
+            },
+        }
     }
 }

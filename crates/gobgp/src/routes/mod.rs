@@ -3,9 +3,10 @@
 //!
 //! What gobgpd sends, as read in its source and measured:
 //!
-//! - Version 3 sends the table in one message however large it is; version 4
-//!   cuts it where it is asked to, into messages of one path more than asked
-//!   for and a last one of fewer. An empty table is an empty message.
+//! - Version 3 sends the table in one message, about 400 octets a path; version
+//!   4 needs a third of that and cuts it where it is asked to, into messages of
+//!   one path more than asked for and a last one of fewer. An empty table is an
+//!   empty message.
 //! - Then a message for each destination whose paths changed, best or not:
 //!   where nothing changed that is used, it is empty.
 //! - Without multiple paths in use, a destination is one path, which may say
@@ -13,20 +14,23 @@
 //! - With multiple paths, version 3 sends the new set whole, in a row, and a
 //!   withdrawn path when nothing is left; version 4 (4.7 and newer) sends only
 //!   those that left, as withdrawn, and those that came or changed. So for
-//!   version 4 the sets are kept here. A path is told by its neighbor's
-//!   address, identifier and AS and its path identifier.
+//!   version 4 the sets are kept here. A path is known by its neighbor's
+//!   address, identifier and AS and by its path identifier.
 //! - An End-of-RIB is a path of a family and a neighbor that leads nowhere.
 
+mod body;
 mod path;
+mod sets;
+#[cfg(test)]
+mod tests;
 
 use crate::dialect::Api;
-use crate::fields::{Fields, Value};
+use crate::error::Error;
 use crate::types::{BestChange, BestPath, Family, RouteEvent};
-use bytes::{Buf, Bytes};
+use body::{Body, Piece};
 use ipnet::IpNet;
-pub(crate) use path::Malformed;
 use path::{PathReader, Told};
-use std::collections::HashMap;
+use sets::Sets;
 
 /// How many paths version 4 is asked to send in a message. It sends one more,
 /// unless the message is the last of the table: that tells them apart.
@@ -35,27 +39,24 @@ pub(crate) const BATCH: u32 = 1023;
 /// The most destinations in an event.
 const CHUNK: usize = 1024;
 
-/// Fields of `WatchEventResponse` and of its `TableEvent`.
-const TABLE: u64 = 3;
-const PATHS: u64 = 2;
-
-/// Turns messages into events. Memory: the message at hand, an event and, for
-/// version 4 with multiple paths in use, the table.
+/// Reads what gobgpd answers to `WatchEvent`: [`Client::watch_routes`] without
+/// the network.
+///
+/// It reads as the octets come and keeps none: of a table of any size, a path
+/// and an event are in memory. Only for version 4 with multiple paths in use
+/// it keeps the table.
+///
+/// [`Client::watch_routes`]: crate::Client::watch_routes
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub struct RouteReader {
     api: Api,
     families: Vec<Family>,
+    body: Body,
     paths: PathReader,
     /// The sets, where gobgpd tells only how they change.
     sets: Option<Sets>,
-    /// Those that the message changes.
-    touched: Vec<IpNet>,
-    /// What is left of the message.
-    message: Bytes,
-    /// Paths in the message that were read, of all families.
+    /// Paths in the message so far, of all families.
     read: u32,
-    /// The message is not over.
-    busy: bool,
     /// The table is complete.
     initialized: bool,
     /// Destinations that were read and not told yet; the last one may go on.
@@ -64,83 +65,73 @@ pub(crate) struct Reader {
     next: Option<RouteEvent>,
 }
 
-impl Reader {
-    /// `multiple_paths`: whether gobgpd uses several paths side by side.
-    pub(crate) fn new(api: Api, families: &[Family], multiple_paths: bool) -> Self {
+impl RouteReader {
+    /// For the paths of these families. `multiple_paths`: whether gobgpd uses
+    /// several paths side by side.
+    pub fn new(api: Api, families: &[Family], multiple_paths: bool) -> Self {
         Self {
             api,
             families: families.to_vec(),
+            body: Body::default(),
             paths: PathReader::default(),
             sets: (api == Api::V4 && multiple_paths).then(Sets::default),
-            touched: Vec::new(),
-            message: Bytes::new(),
             read: 0,
-            busy: false,
             initialized: false,
             changes: Vec::new(),
             next: None,
         }
     }
 
-    /// Takes the next message, a `WatchEventResponse`, once [`Self::event`]
-    /// has no more of the last one.
-    pub(crate) fn push(&mut self, message: &Bytes) -> Result<(), Malformed> {
-        let mut fields = Fields::of(message);
-        while let Some(field) = fields.take()? {
-            if let (TABLE, Value::Bytes(table)) = field {
-                self.message = message.slice_ref(table);
-                self.read = 0;
-                self.busy = true;
-            }
-        }
-        Ok(())
+    /// Takes the next octets of the answer's body, cut anywhere. First take
+    /// all that [`Self::event`] has.
+    pub fn push(&mut self, data: &[u8]) {
+        self.body.push(data);
     }
 
-    /// The next event; `None` when another message is needed.
-    pub(crate) fn event(&mut self) -> Result<Option<RouteEvent>, Malformed> {
+    /// The next event; `None` when it needs more of the body.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`]; the stream can't be read any further then.
+    pub fn event(&mut self) -> Result<Option<RouteEvent>, Error> {
         if let Some(event) = self.next.take() {
             return Ok(Some(event));
         }
-        while self.busy {
-            if let Some(event) = self.step()? {
-                return Ok(Some(event));
+        loop {
+            let event = match self.body.piece()? {
+                Piece::More => return Ok(None),
+                Piece::Nothing => None,
+                Piece::Path(length) => {
+                    self.read = self.read.saturating_add(1);
+                    let path = self.body.content(length);
+                    let told = self.paths.read(path, self.api, &self.families)?;
+                    self.body.consume(length);
+                    told.and_then(|told| self.take(told))
+                }
+                Piece::End => self.end(),
+            };
+            if event.is_some() {
+                return Ok(event);
             }
         }
-        Ok(None)
     }
 
-    /// Reads a path, or the message's end.
-    fn step(&mut self) -> Result<Option<RouteEvent>, Malformed> {
-        let mut fields = Fields::of(&self.message);
-        let Some(field) = fields.take()? else {
-            return Ok(self.end());
-        };
-        let told = match field {
-            (PATHS, Value::Bytes(path)) => {
-                self.read = self.read.saturating_add(1);
-                self.paths.read(path, self.api, &self.families)?
-            }
-            _ => None,
-        };
-        let length = self.message.len() - fields.rest().len();
-        self.message.advance(length);
-        Ok(match told {
-            None => None,
-            Some(Told::Best {
+    fn take(&mut self, told: Told) -> Option<RouteEvent> {
+        match told {
+            Told::Best {
                 prefix,
                 withdrawn,
                 path,
-            }) => self.best(prefix, withdrawn, path),
-            Some(Told::EndOfRib {
+            } => self.best(prefix, withdrawn, path),
+            Told::EndOfRib {
                 neighbor,
                 interface,
                 family,
-            }) => self.after_changes(RouteEvent::EndOfRib {
+            } => self.after_changes(RouteEvent::EndOfRib {
                 neighbor,
                 interface,
                 family,
             }),
-        })
+        }
     }
 
     /// Adds a path to its destination. Paths of one destination come in a row.
@@ -148,7 +139,6 @@ impl Reader {
         if let Some(sets) = &mut self.sets {
             sets.apply(prefix, withdrawn, &path);
             if self.initialized {
-                self.touched.push(prefix);
                 return None;
             }
         }
@@ -170,18 +160,17 @@ impl Reader {
 
     /// At the end of a message.
     fn end(&mut self) -> Option<RouteEvent> {
-        self.busy = false;
+        let read = std::mem::take(&mut self.read);
         if let Some(sets) = &mut self.sets {
-            // A message takes paths away first, and brings others later.
-            self.touched.sort_unstable();
-            self.touched.dedup();
-            self.changes
-                .extend(self.touched.drain(..).map(|prefix| sets.change(prefix)));
+            let changes = sets.changes();
+            if self.initialized {
+                self.changes = changes;
+            }
         }
         if self.initialized {
             return self.take_changes();
         }
-        if self.api == Api::V4 && self.read > BATCH {
+        if self.api == Api::V4 && read > BATCH {
             return None;
         }
         self.initialized = true;
@@ -202,39 +191,4 @@ impl Reader {
         let changes = std::mem::take(&mut self.changes);
         (!changes.is_empty()).then_some(RouteEvent::Best(changes))
     }
-}
-
-/// The paths in use, kept where gobgpd tells only which ones came and left.
-#[derive(Debug, Default)]
-struct Sets(HashMap<IpNet, Vec<BestPath>>);
-
-impl Sets {
-    fn apply(&mut self, prefix: IpNet, withdrawn: bool, path: &BestPath) {
-        let set = self.0.entry(prefix).or_default();
-        set.retain(|known| !same_source(known, path));
-        if !withdrawn {
-            set.push(path.clone());
-        }
-    }
-
-    fn change(&mut self, prefix: IpNet) -> BestChange {
-        let paths = self.0.get(&prefix).cloned().unwrap_or_default();
-        if paths.is_empty() {
-            self.0.remove(&prefix);
-        }
-        BestChange { prefix, paths }
-    }
-}
-
-/// Whether one path takes the other's place, as gobgpd sees it.
-fn same_source(one: &BestPath, other: &BestPath) -> bool {
-    let source = |path: &BestPath| {
-        (
-            path.neighbor,
-            path.source_id,
-            path.source_asn,
-            path.identifier,
-        )
-    };
-    source(one) == source(other) && one.interface == other.interface
 }

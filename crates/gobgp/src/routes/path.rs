@@ -4,21 +4,32 @@
 //! The paths of events are structured, in another way by each version, and
 //! have no binary form as those of listings do. Addresses are text there.
 
-use crate::dialect::Api;
+use crate::dialect::{Api, rpc};
+use crate::error::Error;
 use crate::fields::{Broken, Fields, Value};
 use crate::types::{BestPath, Family};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Why a path can't be read.
+/// Why the answer can't be read.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Malformed {
+pub(super) enum Malformed {
     #[error(transparent)]
     Broken(#[from] Broken),
+    #[error("a message is compressed, which was not asked for")]
+    Compressed,
+    #[error("a path has {0} octets")]
+    Long(usize),
     #[error("a path leads to {0}")]
     Prefix(String),
     #[error("an End-of-RIB is from {0:?}")]
     Neighbor(String),
+}
+
+impl From<Malformed> for Error {
+    fn from(error: Malformed) -> Self {
+        Self::malformed(rpc!("WatchEvent"), &error)
+    }
 }
 
 /// What a path of an event says.

@@ -70,6 +70,9 @@ pub struct PeerConf {
     /// As it was spelled when added (version 3 does not canonicalise IPv6 text);
     /// empty for dynamic peers.
     pub neighbor_address: String,
+    /// The interface of a peer that is found by its link-local address; its
+    /// `PeerState::neighbor_address` is then `fe80::1%eth0`.
+    pub neighbor_interface: String,
     /// The neighbor's AS.
     pub peer_asn: u32,
     /// Our AS on this session.

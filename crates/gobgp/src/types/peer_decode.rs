@@ -72,6 +72,7 @@ fn conf(conf: wire::PeerConf, api: Api) -> PeerConf {
         description: conf.description.unwrap_or_default(),
         peer_group: conf.peer_group.unwrap_or_default(),
         neighbor_address: address_text(conf.neighbor_address),
+        neighbor_interface: conf.neighbor_interface,
     }
 }
 
@@ -82,6 +83,7 @@ fn state(state: wire::PeerState, api: Api) -> PeerState {
         .into_iter()
         .find_map(|c| software_version(c, api));
     PeerState {
+        families: families(&state.remote_cap, api),
         software_version: software_version.unwrap_or_default(),
         neighbor_address: address_text(state.neighbor_address),
         peer_asn: state.peer_asn,
@@ -93,6 +95,24 @@ fn state(state: wire::PeerState, api: Api) -> PeerState {
             received: message_counts(messages.received),
             sent: message_counts(messages.sent),
         },
+    }
+}
+
+/// The families of a neighbor's capabilities; IPv4 unicast goes without saying
+/// for one that has said nothing of families (RFC 4760, 8).
+fn families(capabilities: &[wire::Capability], api: Api) -> Vec<Family> {
+    let told = capabilities
+        .iter()
+        .filter(|capability| match api {
+            Api::V3 => capability.type_url.ends_with(b".MultiProtocolCapability"),
+            Api::V4 => !capability.value.is_empty(),
+        })
+        .filter_map(|c| wire::MultiProtocolCapability::decode(&c.value[..]).ok())
+        .filter_map(|capability| Family::from_wire(&capability.family?));
+    let families: Vec<_> = told.collect();
+    match families[..] {
+        [] if !capabilities.is_empty() => vec![Family::IPV4_UNICAST],
+        _ => families,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a peer is now, and the events that tell of it.
 
-use super::{Peer, wire_enum};
+use super::{Family, Peer, wire_enum};
 
 /// A peer's live state.
 #[derive(Clone, Debug)]
@@ -17,6 +17,9 @@ pub struct PeerState {
     pub flaps: u32,
     /// The neighbor's BGP identifier, while it is established.
     pub router_id: String,
+    /// The families that the neighbor speaks, as it said when it was last
+    /// established: those of them that are configured are in use.
+    pub families: Vec<Family>,
     /// What gobgpd calls itself to this neighbor, e.g. `GoBGP/4.8.0`: no call
     /// tells a daemon's version, but since 3.11 this is listed of every iBGP
     /// peer. Empty where it isn't.

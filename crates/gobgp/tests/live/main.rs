@@ -10,6 +10,7 @@ mod connection;
 mod daemon;
 mod errors;
 mod learned;
+mod multipath;
 mod paths;
 mod peers;
 mod policies;
