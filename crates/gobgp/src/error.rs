@@ -107,6 +107,7 @@ pub enum Error {
 /// Parts of gobgpd's texts, measured on 3.10, 3.36 and 4.8.
 const EXISTS: &[&str] = &[
     "can't overwrite the existing",
+    "already connected to Zebra",
     "already exists",
     "already defined",
 ];
@@ -114,7 +115,7 @@ const NOT_FOUND: &[&str] = &[
     "can't delete a peer configuration for",
     "doesn't exist",
     "not found",
-    "no such",
+    "no such peer-group",
 ];
 const IN_USE: &[&str] = &["in use"];
 const NOT_STARTED: &[&str] = &["bgp server hasn't started yet"];

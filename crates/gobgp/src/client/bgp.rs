@@ -3,7 +3,7 @@
 use super::Client;
 use crate::dialect::rpc;
 use crate::error::Error;
-use crate::types::Global;
+use crate::types::{Global, Zebra};
 use crate::wire;
 
 impl Client {
@@ -28,6 +28,32 @@ impl Client {
             global: Some(global.to_wire()),
         };
         self.unary::<_, wire::Empty>(rpc!("StartBgp"), request)
+            .await
+            .map(drop)
+    }
+
+    /// Connects gobgpd to a zebra, for the life of its process: no call ends
+    /// it, and gobgpd doesn't connect again when zebra is started anew.
+    ///
+    /// An `Ok` says that something answered, not that routes are installed
+    /// rightly: with a zebra of another version than it was told, gobgpd
+    /// installs nonsense, or panics (3.10 with FRR 8.4).
+    ///
+    /// It waits for zebra in its one management thread. Where something
+    /// listens that says nothing, the whole daemon stands still until that
+    /// goes away; where something accepts and closes at once, it may stand
+    /// still for good.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a version that no zebra has, [`Error::Exists`]
+    /// for a gobgpd that has a zebra; else see [`Error`].
+    pub async fn enable_zebra(&self, zebra: &Zebra) -> Result<(), Error> {
+        let rpc = rpc!("EnableZebra");
+        if !(2..=6).contains(&zebra.version) {
+            // gobgpd would take another one without a word.
+            return Err(Error::invalid(rpc, "zebra's API versions are 2 to 6"));
+        }
+        self.unary::<_, wire::Empty>(rpc, zebra.to_wire())
             .await
             .map(drop)
     }

@@ -13,6 +13,7 @@ mod peer_state;
 mod policy;
 mod route;
 mod settings;
+mod zebra;
 
 pub use actions::{
     Actions, AsPrepend, CommunityAction, CommunityActionType, MedAction, MedActionType,
@@ -34,6 +35,7 @@ pub use peer_state::{
 pub use policy::{Policy, PolicyAssignment, PolicyDirection, RouteAction, Statement};
 pub use route::{BestChange, BestPath, RouteEvent};
 pub use settings::{AfiSafiSettings, GracefulRestartSettings, PeerSettings};
+pub use zebra::Zebra;
 
 /// An enum of the wire: named values, and the numbers that nobody named yet.
 macro_rules! wire_enum {

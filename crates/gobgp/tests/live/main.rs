@@ -19,3 +19,4 @@ mod session;
 mod sessions;
 mod sets;
 mod settings;
+mod zebra;
