@@ -1,0 +1,7 @@
+//! Packets follow BGP: a gobgpd's best routes in the kernel's table.
+
+pub mod fib;
+mod intern;
+pub mod kernel;
+pub mod resolve;
+mod rows;
