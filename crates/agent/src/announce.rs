@@ -2,7 +2,7 @@
 //!
 //! Only others' routes are looked at: what came from BGP never goes back.
 
-use crate::kernel::{Action, Route, View};
+use crate::kernel::{Action, Route, Touched, View};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -54,14 +54,61 @@ const KERNEL: u8 = 2;
 /// `ip route add`, `static` by hand, FRR's staticd.
 const STATIC: [u8; 3] = [3, 4, 196];
 
-/// The prefixes that BGP shall tell of.
-#[must_use]
-pub fn announced(view: &View, rules: &BTreeSet<Redistribute>) -> BTreeSet<IpNet> {
-    if rules.is_empty() {
-        return BTreeSet::new();
+/// The prefixes that BGP shall tell of, kept as the kernel changes.
+#[derive(Clone, Debug, Default)]
+pub struct Announced {
+    rules: BTreeSet<Redistribute>,
+    prefixes: BTreeSet<IpNet>,
+}
+
+impl Announced {
+    /// By these rules; none: nothing.
+    #[must_use]
+    pub fn new(rules: BTreeSet<Redistribute>, view: &View) -> Self {
+        let mut announced = Self {
+            rules,
+            prefixes: BTreeSet::new(),
+        };
+        announced.look(view);
+        announced
     }
-    let routes = view.routes().filter(|route| is_announced(view, rules, route));
-    routes.map(|route| route.prefix).collect()
+
+    /// They, in order.
+    #[must_use]
+    pub fn prefixes(&self) -> &BTreeSet<IpNet> {
+        &self.prefixes
+    }
+
+    /// Something changed; says whether the prefixes did.
+    pub fn changed(&mut self, view: &View, touched: &Touched) -> bool {
+        if self.rules.is_empty() {
+            return false;
+        }
+        if touched.link.is_some() {
+            return self.look(view);
+        }
+        touched.prefix.is_some_and(|prefix| {
+            let mut routes = view.routes_to(&prefix).iter();
+            if routes.any(|route| is_announced(view, &self.rules, route)) {
+                self.prefixes.insert(prefix)
+            } else {
+                self.prefixes.remove(&prefix)
+            }
+        })
+    }
+
+    /// Looks at all routes; says whether the prefixes changed.
+    pub fn look(&mut self, view: &View) -> bool {
+        if self.rules.is_empty() {
+            return false;
+        }
+        let routes = view
+            .routes()
+            .filter(|route| is_announced(view, &self.rules, route));
+        let now: BTreeSet<IpNet> = routes.map(|route| route.prefix).collect();
+        let before = std::mem::replace(&mut self.prefixes, now);
+        before != self.prefixes
+    }
 }
 
 fn is_announced(view: &View, rules: &BTreeSet<Redistribute>, route: &Route) -> bool {
@@ -76,9 +123,7 @@ fn is_announced(view: &View, rules: &BTreeSet<Redistribute>, route: &Route) -> b
 fn is_of_this_host(prefix: &IpNet) -> bool {
     match prefix.network() {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local() || v4.is_multicast(),
-        IpAddr::V6(v6) => {
-            v6.is_loopback() || v6.is_unicast_link_local() || v6.is_multicast()
-        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local() || v6.is_multicast(),
     }
 }
 
@@ -152,8 +197,8 @@ mod tests {
 
     fn of(rules: &[&str]) -> Vec<String> {
         let rules = rules.iter().map(|rule| rule.parse().unwrap()).collect();
-        let all = announced(&view(), &rules);
-        all.iter().map(ToString::to_string).collect()
+        let all = Announced::new(rules, &view());
+        all.prefixes().iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -166,6 +211,35 @@ mod tests {
         assert_eq!(of(&["203.0.113.0/24", "9.0.0.0/8"]), ["203.0.113.0/24"]);
         assert_eq!(of(&["fe80::/64", "127.0.0.0/8", "10.0.3.0/24"]), [""; 0]);
         assert_eq!(of(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn what_comes_and_goes_is_followed() {
+        let mut view = view();
+        let rules = BTreeSet::from([Redistribute::Connected, Redistribute::Static]);
+        let mut announced = Announced::new(rules.clone(), &view);
+        let link = Link {
+            carrier: false,
+            ..view.link(2).unwrap().clone()
+        };
+        let hole = view.routes_to(&"172.16.0.0/12".parse().unwrap())[0].clone();
+        for event in [
+            Event::Link(link.clone()),
+            Event::RouteGone(hole.clone()),
+            Event::Route(hole, Place::First),
+            Event::Link(Link {
+                carrier: true,
+                ..link
+            }),
+        ] {
+            let before = announced.prefixes().clone();
+            let touched = view.apply(event);
+            let changed = announced.changed(&view, &touched);
+            assert!(changed && before != *announced.prefixes());
+            let afresh = Announced::new(rules.clone(), &view);
+            assert_eq!(announced.prefixes(), afresh.prefixes());
+        }
+        assert!(!announced.look(&view));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
+pub use audit::Look;
 pub use report::{Counts, Unresolved};
 
 use crate::intern::{Id, Intern};

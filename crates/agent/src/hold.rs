@@ -192,9 +192,16 @@ mod tests {
         let late = neighbor(2, None, &[V4]);
         hold.observe(vec![neighbor(1, Some(1), &[V4]), late], now);
         assert_eq!(hold.missing(V4), [IpAddr::from([10, 0, 0, 2])]);
-        assert_eq!(hold.over(V4, now + seconds(119)), None, "its mark is of an older session");
+        assert_eq!(
+            hold.over(V4, now + seconds(119)),
+            None,
+            "its mark is of an older session"
+        );
         let later = now + seconds(20);
-        hold.observe(vec![neighbor(1, Some(21), &[V4]), neighbor(2, Some(1), &[V4])], later);
+        hold.observe(
+            vec![neighbor(1, Some(21), &[V4]), neighbor(2, Some(1), &[V4])],
+            later,
+        );
         assert_eq!(end(&mut hold, later, V4), Some((3, Over::Complete)));
         assert_eq!(hold.over(V4, later + seconds(4)), None, "only once");
         assert!(!hold.is_over());
@@ -221,7 +228,11 @@ mod tests {
         let now = Instant::now();
         for neighbors in [vec![], vec![neighbor(1, Some(1), &[])]] {
             let mut hold = hold(now);
-            assert_eq!(hold.over(V4, now + seconds(500)), None, "nothing was told yet");
+            assert_eq!(
+                hold.over(V4, now + seconds(500)),
+                None,
+                "nothing was told yet"
+            );
             hold.told(now);
             hold.observe(neighbors, now);
             assert_eq!(end(&mut hold, now, V4), Some((120, Over::Expired)));
@@ -233,7 +244,10 @@ mod tests {
         let now = Instant::now();
         let mut hold = hold(now);
         hold.told(now);
-        hold.observe(vec![neighbor(1, Some(120), &[]), neighbor(2, None, &[])], now);
+        hold.observe(
+            vec![neighbor(1, Some(120), &[]), neighbor(2, None, &[])],
+            now,
+        );
         assert_eq!(end(&mut hold, now, V4), Some((3, Over::Complete)));
     }
 

@@ -5,5 +5,6 @@ pub mod fib;
 pub mod hold;
 mod intern;
 pub mod kernel;
+pub mod netlink;
 pub mod resolve;
 mod rows;

@@ -164,6 +164,15 @@ impl Error {
         }
     }
 
+    /// Whether nobody listens at the address: on this machine, the process is
+    /// gone. Where somebody does and says nothing, it may live.
+    pub fn is_nobody_there(&self) -> bool {
+        match self {
+            Self::Unreachable { reason, .. } => NOBODY.iter().any(|end| reason.ends_with(end)),
+            _ => false,
+        }
+    }
+
     /// Whether the same call may succeed later with nothing changed.
     pub fn is_transient(&self) -> bool {
         matches!(
@@ -172,6 +181,9 @@ impl Error {
         )
     }
 }
+
+/// How the system's reasons end when nobody listens: refused, no such socket.
+const NOBODY: &[&str] = &["(os error 111)", "(os error 2)"];
 
 /// The innermost reason why the way to gobgpd is no way, e.g. "Connection
 /// refused (os error 111)": the outer ones say "transport error".
