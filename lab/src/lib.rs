@@ -8,8 +8,10 @@
 //! - [`visit`]: looking around in a running lab; [`harness`]: how a test gets a world of its own
 //! - [`sim`]: gobgpd's management side, simulated
 //! - [`fleet`]: a few routers and the server, for tests of the orchestrator
+//! - [`agent`]: `sdwan agent`, and the routes in a node's kernel
 //! - [`proxy`]: a relay that stops between two calls
 
+pub mod agent;
 pub mod bench;
 pub mod daemon;
 pub mod demo;

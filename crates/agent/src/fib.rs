@@ -17,7 +17,7 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-pub use audit::Look;
+pub use audit::{Look, Own};
 pub use report::{Counts, Unresolved};
 
 use crate::intern::{Id, Intern};
@@ -260,8 +260,11 @@ impl Fib {
             // What nobody wants yet is lost for good.
             self.keep_no_more(slot);
         }
+        // One that was to change anyway may have gone with its link.
+        if !self.rows.get(slot).flags.has(Flags::DIRTY) {
+            self.notices.push(Notice::Removed(route.prefix));
+        }
         self.touch(slot);
-        self.notices.push(Notice::Removed(route.prefix));
     }
 
     /// Gives at most `limit` changes that are due, and takes them as made.

@@ -1,8 +1,10 @@
 //! The command line's shape; what it does is elsewhere.
 
 use clap::{Args, Parser, Subcommand};
+use sdwan_agent::announce::Redistribute;
 use sdwan_client::Format;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// An SD-WAN orchestrator for GoBGP.
@@ -23,6 +25,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run the orchestrator: API, reconciler and monitor
     Server(Server),
+    /// Packets follow BGP: put a gobgpd's best routes into the kernel's table
+    Agent(Agent),
     /// Resources: `client router list`, `client neighbor create ...`
     #[command(disable_help_flag = true)]
     Client {
@@ -107,6 +111,66 @@ pub(crate) struct Server {
     /// How to log on stderr: text or json
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Agent {
+    /// The gobgpd's API: HOST, HOST:PORT or unix:PATH
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:50051")]
+    pub(crate) gobgpd: String,
+    /// The kernel's table for the routes: a number, or main
+    #[arg(long, value_name = "TABLE", default_value = "main", value_parser = table)]
+    pub(crate) table: u32,
+    /// The routes' protocol number; one that nobody else uses
+    #[arg(long, value_name = "NUMBER", default_value_t = 179, value_parser = clap::value_parser!(u8).range(5..))]
+    pub(crate) protocol: u8,
+    /// The routes' metric; routes with a lower one are preferred
+    #[arg(long, value_name = "NUMBER", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) metric: u32,
+    /// For how many seconds routes stay that a restarted gobgpd has not confirmed
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub(crate) hold: u32,
+    /// Announce the kernel's routes: connected, static, or one prefix; may be repeated
+    #[arg(long, value_name = "WHAT")]
+    pub(crate) redistribute: Vec<Redistribute>,
+    /// Where /metrics, /healthz and /status are served; none for nowhere
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9179", value_parser = listen)]
+    pub(crate) listen: Listen,
+    /// Bring the kernel in step with one look at gobgpd, then end
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// With --once: only print what would change. Exit code 3 if something would
+    #[arg(long, requires = "once")]
+    pub(crate) dry_run: bool,
+    /// How to log on stderr
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+/// Where to listen, if anywhere.
+pub(crate) type Listen = Option<SocketAddr>;
+
+fn listen(text: &str) -> Result<Listen, String> {
+    match text {
+        "none" => Ok(None),
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|_| "expected ADDRESS:PORT or none".to_owned()),
+    }
+}
+
+/// 0 stands for whatever the kernel thinks best, 255 is its own.
+fn table(text: &str) -> Result<u32, String> {
+    match text {
+        "main" => Ok(sdwan_agent::kernel::MAIN),
+        text => match text.parse() {
+            Ok(0 | 255) | Err(_) => {
+                Err("expected main or a number other than 0 and 255".to_owned())
+            }
+            Ok(number) => Ok(number),
+        },
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]

@@ -1,6 +1,7 @@
 //! The program behind both names, `sdwan` and `gohan`: arguments and
 //! composition, nothing else.
 
+mod agent;
 mod arguments;
 mod logging;
 mod server;
@@ -16,6 +17,14 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Server(arguments) => report(server::run(&arguments)),
+        Command::Agent(arguments) => match agent::run(&arguments) {
+            Ok(Some(outcome)) => {
+                print(&outcome.text);
+                ExitCode::from(outcome.code)
+            }
+            Ok(None) => ExitCode::SUCCESS,
+            Err(error) => report(Err(error)),
+        },
         Command::Store(Store::Backup { database, to }) => report(server::backup(&database, &to)),
         Command::Completions { shell } => completions(shell),
         Command::Client { words } => client(&words),

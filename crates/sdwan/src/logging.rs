@@ -1,5 +1,6 @@
 //! Logs: text for eyes, JSON where it was asked for, to stderr and a file.
 
+use crate::arguments::LogFormat;
 use anyhow::Context;
 use sdwan_server::config::{Format, Level, Logging};
 use std::io::IsTerminal;
@@ -8,6 +9,14 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
+
+/// What the command line asked for.
+pub(crate) fn format(format: LogFormat) -> Format {
+    match format {
+        LogFormat::Text => Format::Text,
+        LogFormat::Json => Format::Json,
+    }
+}
 
 /// Starts logging as configured.
 ///

@@ -1,11 +1,11 @@
 //! Composition of the server: which store, which daemons, which clock, which
 //! randomness. Everything below gets them handed in.
 
-use crate::arguments::{self, LogFormat};
+use crate::arguments;
 use crate::logging;
 use anyhow::Context;
 use sdwan_gobgp::Timeouts;
-use sdwan_server::config::{Address, Config, Format, Loaded};
+use sdwan_server::config::{Address, Config, Loaded};
 use sdwan_server::reconcile::Settings;
 use sdwan_server::secrets::SecretBox;
 use sdwan_server::server::{Deps, Server};
@@ -57,10 +57,7 @@ fn configuration(arguments: &arguments::Server) -> anyhow::Result<Loaded> {
         config.database.clone_from(database);
     }
     if let Some(format) = arguments.log_format {
-        let format = match format {
-            LogFormat::Text => Format::Text,
-            LogFormat::Json => Format::Json,
-        };
+        let format = logging::format(format);
         config.logging.stderr.get_or_insert_default().format = format;
     }
     config.guard()?;

@@ -89,6 +89,12 @@ impl Fib {
         troubles.chain(stuck).take(limit).collect()
     }
 
+    /// Whether the kernel has not taken a route that it could have.
+    #[must_use]
+    pub fn has_trouble(&self) -> bool {
+        !self.troubles.is_empty()
+    }
+
     /// Sets of next hops of which none can be reached, with the first one's reason.
     fn stuck(&self) -> impl Iterator<Item = (u32, &Reason)> {
         let stuck = |set: &u32| self.sets.get(*set).legs.is_none();

@@ -1,7 +1,7 @@
 //! The table against a kernel of a few maps.
 
 use super::*;
-use crate::fib::audit::Look;
+use crate::fib::audit::{Look, Own};
 use crate::kernel::{Action, Link, Place};
 use crate::resolve::{On, resolve};
 use proptest::prelude::*;
@@ -65,6 +65,12 @@ fn through(to: &str, gateways: &[(&str, u32)]) -> Route {
 
 fn came(route: Route) -> Event {
     Event::Route(route, Place::First)
+}
+
+fn look(own: Vec<Route>) -> Vec<Own> {
+    let mut look = Look::default();
+    own.into_iter().for_each(|route| look.take(MARK, route));
+    look.into_parts().1
 }
 
 /// eth1 with 10.0.1.0/24 and 2001:db8:1::/64, eth2 likewise with 2.
@@ -216,10 +222,7 @@ fn a_link_that_was_down_between_two_looks_is_put_right_by_the_audit() {
     );
     kernel.clear();
     let others = fib.view().clone();
-    fib.audit(Look {
-        others,
-        own: vec![],
-    });
+    fib.audit(Look::new(others));
     assert_eq!(carry_out(&mut fib, &mut kernel), 1);
 }
 
@@ -295,7 +298,7 @@ fn what_an_earlier_run_left_stays_until_it_is_known_what_is_wanted() {
     for route in &own {
         kernel.insert(route.prefix, route.legs.clone());
     }
-    assert_eq!(fib.take_over(own.to_vec()), 4);
+    assert_eq!(fib.take_over(look(own.to_vec())), 4);
     assert_eq!(carry_out(&mut fib, &mut kernel), 0);
     fib.begin();
     fib.want(prefix("1.0.0.0/8"), &[hop("10.0.1.7")]);
@@ -335,7 +338,7 @@ fn a_second_route_of_ours_is_taken_away() {
         metric: 2000,
         ..through("1.0.0.0/8", &[(via, 1)])
     };
-    fib.take_over(vec![left("10.0.1.7"), left("10.0.1.8")]);
+    fib.take_over(look(vec![left("10.0.1.7"), left("10.0.1.8")]));
     let stray = Change {
         prefix: prefix("1.0.0.0/8"),
         old: Some(left("10.0.1.8").legs.into()),
@@ -520,7 +523,8 @@ proptest! {
                         prefix: *to, table: 254, protocol: 179, metric: 2000,
                         action: Action::Unicast, legs: legs.clone(),
                     });
-                    let look = Look { others: fib.view().clone(), own: own.collect() };
+                    let mut look = Look::new(fib.view().clone());
+                    own.for_each(|route| look.take(MARK, route));
                     fib.audit(look);
                 }
                 Step::Flush => { carry_out(&mut fib, &mut kernel); }

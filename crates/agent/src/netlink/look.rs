@@ -1,8 +1,8 @@
 //! Everything as it is now.
 
 use super::{BUFFER, Error, decode, failed, kind, open};
-use crate::fib::{Look, Mark};
-use crate::kernel::{Event, Link, MAIN, Place, View};
+use crate::fib::{Look, Mark, Own};
+use crate::kernel::{Event, Link, MAIN, View};
 use netlink_packet_core::{Emitable, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader};
 use netlink_packet_route::AddressFamily;
 use netlink_sys::{Socket, SocketAddr};
@@ -44,7 +44,7 @@ pub fn tables(mark: Mark) -> Vec<u32> {
 pub fn look(mark: Mark) -> Result<Seen, Error> {
     let mut reader = Reader::open()?;
     let mut seen = Seen::default();
-    let all = reader.events(kind::GET_LINK, AddressFamily::Unspec, &[])?;
+    let all = reader.events(kind::GET_LINK)?;
     seen.links = all
         .into_iter()
         .filter_map(|event| match event {
@@ -52,7 +52,7 @@ pub fn look(mark: Mark) -> Result<Seen, Error> {
             _ => None,
         })
         .collect();
-    seen.addresses = reader.events(kind::GET_ADDRESS, AddressFamily::Unspec, &[])?;
+    seen.addresses = reader.events(kind::GET_ADDRESS)?;
     seen.routes = reader.routes(mark)?;
     Ok(seen)
 }
@@ -84,31 +84,31 @@ impl Reader {
 
     fn routes(&mut self, mark: Mark) -> Result<Look, Error> {
         let tables = tables(mark);
-        let mut look = Look::default();
-        for family in [AddressFamily::Inet, AddressFamily::Inet6] {
-            for event in self.events(kind::GET_ROUTE, family, &tables)? {
-                match event {
-                    Event::Route(route, _) if mark.is_on(&route) => look.own.push(route),
-                    Event::Route(route, _) => {
-                        look.others.apply(Event::Route(route, Place::Last));
-                    }
-                    _ => {}
+        for _ in 0..ATTEMPTS {
+            let mut look = Look::default();
+            let mut take = |event| {
+                if let Event::Route(route, _) = event {
+                    look.take(mark, route);
                 }
+            };
+            let mut steady = true;
+            for family in [AddressFamily::Inet, AddressFamily::Inet6] {
+                steady &= self.dump(kind::GET_ROUTE, family, &tables, &mut take)?;
+            }
+            if steady {
+                return Ok(look);
             }
         }
-        Ok(look)
+        Err(Error::Unsteady(ATTEMPTS))
     }
 
-    /// All that there is of a kind, as if it had just come.
-    fn events(
-        &mut self,
-        kind: u16,
-        family: AddressFamily,
-        tables: &[u32],
-    ) -> Result<Vec<Event>, Error> {
+    /// All links or addresses, as if they had just come.
+    fn events(&mut self, kind: u16) -> Result<Vec<Event>, Error> {
         for _ in 0..ATTEMPTS {
             let mut events = Vec::new();
-            if self.dump(kind, family, tables, &mut events)? {
+            if self.dump(kind, AddressFamily::Unspec, &[], &mut |event| {
+                events.push(event)
+            })? {
                 return Ok(events);
             }
         }
@@ -121,7 +121,7 @@ impl Reader {
         kind: u16,
         family: AddressFamily,
         tables: &[u32],
-        events: &mut Vec<Event>,
+        take: &mut dyn FnMut(Event),
     ) -> Result<bool, Error> {
         self.ask(kind, family)?;
         let mut steady = true;
@@ -140,7 +140,11 @@ impl Reader {
                 match message.message_type() {
                     DONE => return Ok(steady),
                     ANSWER => return self.answer(message.payload()).map(|()| true),
-                    _ => events.extend(decode::event(&message, tables)),
+                    _ => {
+                        if let Some(event) = decode::event(&message, tables) {
+                            take(event);
+                        }
+                    }
                 }
             }
         }
@@ -180,9 +184,29 @@ impl Reader {
 }
 
 impl Seen {
+    /// What links and addresses have changed since `view` was true.
+    #[must_use]
+    pub fn differences(&self, view: &View) -> Vec<Event> {
+        let mut events = Vec::new();
+        let stays = |link: &&Link| self.links.iter().any(|now| now.index == link.index);
+        events.extend(
+            view.links()
+                .filter(|link| !stays(link))
+                .map(|link| Event::LinkGone(link.index)),
+        );
+        events.extend(self.links.iter().cloned().map(Event::Link));
+        let gone = view
+            .addresses()
+            .map(|(address, on)| (Event::Address(address, on), address, on));
+        let gone = gone.filter(|(event, ..)| !self.addresses.contains(event));
+        events.extend(gone.map(|(_, address, on)| Event::AddressGone(address, on)));
+        events.extend(self.addresses.iter().cloned());
+        events
+    }
+
     /// A view of all that, and the routes of ours.
     #[must_use]
-    pub fn into_view(self) -> (View, Vec<crate::kernel::Route>) {
+    pub fn into_view(self) -> (View, Vec<Own>) {
         let mut view = View::default();
         for link in self.links {
             view.apply(Event::Link(link));
@@ -190,7 +214,8 @@ impl Seen {
         for address in self.addresses {
             view.apply(address);
         }
-        view.take_routes(self.routes.others);
-        (view, self.routes.own)
+        let (others, own) = self.routes.into_parts();
+        view.take_routes(others);
+        (view, own)
     }
 }

@@ -1,0 +1,406 @@
+//! The way to gobgpd: its routes as they change, its neighbors while that
+//! matters, and what it is told of.
+
+use crate::hold::Neighbor;
+use crate::resolve::{NextHop, On};
+use futures::StreamExt;
+use sdwan_gobgp::bgp::{AsPath, Attributes, Origin};
+use sdwan_gobgp::types::{
+    AdminState, BestChange, BestPath, Family, Path, Peer, PeerFilter, RouteEvent, SessionState,
+};
+use sdwan_gobgp::{Client, Error, Timeouts};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::pin::pin;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+/// Both families.
+pub const FAMILIES: [Family; 2] = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
+
+/// Between two attempts to connect.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Between two signs of life that are asked for.
+const HEARTBEAT: Duration = Duration::from_secs(2);
+/// So many in a row may stay away while nothing else is heard,
+const MISSES: u32 = 3;
+/// or before the table has been told: of a million routes, gobgpd does nothing
+/// else for a while.
+const MISSES_AT_FIRST: u32 = 60;
+/// Neighbors are asked for so often while they matter,
+const ASK: Duration = Duration::from_millis(500);
+/// and so often else: who is there is to be expected after a restart.
+const ASK_ELSE: Duration = Duration::from_secs(30);
+
+/// The path identifier of what the agent announces: it tells these from the
+/// routes that others add to gobgpd, over a restart of the agent too. It is
+/// not sent to neighbors.
+const IDENTIFIER: u32 = 0x5dca_6e47;
+
+/// What is told of gobgpd.
+#[derive(Debug)]
+pub enum Told {
+    /// A connection stands; the table comes next.
+    Connected,
+    /// Routes, or that the first table is complete.
+    Routes(Vec<BestChange>),
+    /// The table as it was when the connection was made has been told.
+    Table,
+    /// Its neighbors now.
+    Neighbors(Vec<Neighbor>),
+    /// There is no connection, and the next one begins with the whole table.
+    Lost {
+        /// In words for an operator.
+        reason: String,
+        /// Nobody listens there, or BGP does not run: no session lives.
+        gone: bool,
+    },
+}
+
+/// What tells the follower what to ask for, and others whom to talk to.
+#[derive(Clone, Debug)]
+pub struct Ties {
+    /// Where what is heard goes.
+    pub out: mpsc::Sender<Told>,
+    /// Whether the neighbors matter.
+    pub holding: watch::Receiver<bool>,
+    /// The connection that stands.
+    pub client: watch::Sender<Option<Client>>,
+}
+
+/// Follows gobgpd until nobody listens any more.
+pub async fn follow(address: String, ties: Ties) {
+    loop {
+        let error = match attempt(&address, &ties).await {
+            Ok(()) => return,
+            Err(error) => error,
+        };
+        ties.client.send_replace(None);
+        let lost = Told::Lost {
+            reason: error.to_string(),
+            gone: error.is_nobody_there()
+                || matches!(error, Error::NotStarted { .. } | Error::Stopped { .. }),
+        };
+        if ties.out.send(lost).await.is_err() {
+            return;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+/// One connection, as long as it lasts. `Ok` if nobody listens any more.
+async fn attempt(address: &str, ties: &Ties) -> Result<(), Error> {
+    let client = Client::connect(address, Timeouts::default()).await?;
+    let mut events = pin!(client.watch_routes(&FAMILIES).await?);
+    ties.client.send_replace(Some(client.clone()));
+    if ties.out.send(Told::Connected).await.is_err() {
+        return Ok(());
+    }
+    let heard = watch::Sender::new(Heard {
+        at: Instant::now(),
+        table: false,
+    });
+    let mut alive = pin!(watch_over(&client, ties, heard.subscribe()));
+    loop {
+        let event = tokio::select! {
+            biased;
+            event = events.next() => event,
+            ended = &mut alive => return ended,
+        };
+        heard.send_modify(|heard| {
+            heard.at = Instant::now();
+            heard.table |= matches!(event, Some(Ok(RouteEvent::EndOfInit)));
+        });
+        let told = match event {
+            Some(Ok(RouteEvent::Best(changes))) => Told::Routes(changes),
+            Some(Ok(RouteEvent::EndOfInit)) => Told::Table,
+            // The list of neighbors says so on every version.
+            Some(Ok(RouteEvent::EndOfRib { .. })) => continue,
+            Some(Err(error)) => return Err(error),
+            None => return Err(ended(address, "it ended the stream of routes")),
+        };
+        if ties.out.send(told).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+fn ended(address: &str, why: &str) -> Error {
+    Error::Unreachable {
+        address: address.to_owned(),
+        reason: why.to_owned(),
+    }
+}
+
+/// The last that was heard in a connection.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    at: Instant,
+    /// Whether the table has been told.
+    table: bool,
+}
+
+/// Asks for signs of life, and for the neighbors.
+async fn watch_over(
+    client: &Client,
+    ties: &Ties,
+    heard: watch::Receiver<Heard>,
+) -> Result<(), Error> {
+    let mut holding = ties.holding.clone();
+    let mut misses = 0;
+    let mut asked_at = None;
+    loop {
+        let held = *holding.borrow_and_update();
+        let pause = if held { ASK } else { ASK_ELSE };
+        if asked_at.is_none_or(|at: Instant| at.elapsed() >= pause) {
+            asked_at = Some(Instant::now());
+            // gobgpd may be busy with a table; it is asked again.
+            if let Ok(peers) = client.list_peers(PeerFilter::default()).await {
+                let now = SystemTime::now();
+                let neighbors = peers.iter().filter_map(|peer| neighbor(peer, now));
+                let told = Told::Neighbors(neighbors.collect());
+                if ties.out.send(told).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        let asked = Instant::now();
+        match client.get_bgp().await {
+            Ok(global) if global.asn == 0 => {
+                return Err(Error::NotStarted { call: "GetBgp" });
+            }
+            Ok(_) => misses = 0,
+            // One that still tells of routes is only busy.
+            Err(_) if heard.borrow().at > asked => misses = 0,
+            Err(error) => {
+                misses += 1;
+                let table = heard.borrow().table;
+                let limit = if table { MISSES } else { MISSES_AT_FIRST };
+                if misses >= limit || !matches!(error, Error::Deadline { .. }) {
+                    return Err(error);
+                }
+            }
+        }
+        // A hold that begins is not slept through.
+        let pause = if held { ASK } else { HEARTBEAT };
+        if let Ok(Err(_)) = timeout(pause, holding.changed()).await {
+            return Ok(());
+        }
+    }
+}
+
+/// A neighbor, as far as its having told everything goes.
+pub(crate) fn neighbor(peer: &Peer, now: SystemTime) -> Option<Neighbor> {
+    // One by interface is `fe80::1%eth0`.
+    let text = match peer.conf.neighbor_address.as_str() {
+        "" | "<nil>" | "invalid IP" => peer.state.neighbor_address.as_str(),
+        text => text,
+    };
+    let address = text.split('%').next()?.parse().ok()?;
+    let families = peer.afi_safis.iter().filter(|family| family.enabled);
+    let complete = peer
+        .afi_safis
+        .iter()
+        .filter(|family| family.end_of_rib_received);
+    let established = peer.state.session == SessionState::Established;
+    let since = peer.timers.uptime.filter(|_| established);
+    Some(Neighbor {
+        address,
+        families: families.map(|family| family.family).collect(),
+        complete: complete.map(|family| family.family).collect(),
+        admin_down: peer.conf.admin_down || peer.state.admin != AdminState::Up,
+        uptime: since.map(|since| now.duration_since(since).unwrap_or_default()),
+    })
+}
+
+/// The next hops of what the kernel shall have for a destination: none for
+/// what gobgpd itself is the origin of, whether it names itself as the next hop
+/// or an address of this host.
+#[must_use]
+pub fn next_hops(change: &BestChange, is_own: impl Fn(IpAddr) -> bool) -> Vec<NextHop> {
+    let from_here = |path: &BestPath| path.neighbor.is_none() && is_own(path.next_hop);
+    let paths = change.paths.iter().filter(|path| !from_here(path));
+    paths.filter_map(next_hop).collect()
+}
+
+fn next_hop(path: &BestPath) -> Option<NextHop> {
+    let address = match (path.next_hop, path.link_local) {
+        (address, Some(link_local)) if address.is_unspecified() => link_local.into(),
+        (address, _) if address.is_unspecified() => return None,
+        (address, _) => address,
+    };
+    let on_link = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    let on = match (&path.interface, path.neighbor) {
+        _ if !on_link => On::Unknown,
+        (Some(interface), _) => On::Interface(interface.clone()),
+        (None, Some(neighbor)) => On::Neighbor(neighbor),
+        (None, None) => On::Unknown,
+    };
+    Some(NextHop { address, on })
+}
+
+/// Whether a destination is announced by an agent, this one or an earlier one.
+#[must_use]
+pub fn is_announced(change: &BestChange) -> bool {
+    let ours = |path: &BestPath| path.neighbor.is_none() && path.identifier == IDENTIFIER;
+    change.paths.iter().any(ours)
+}
+
+/// What gobgpd shall announce, and what it does as far as is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Announce {
+    /// What it shall.
+    pub want: BTreeSet<ipnet::IpNet>,
+    /// What it does: known when its table has been told.
+    pub there: Option<BTreeSet<ipnet::IpNet>>,
+}
+
+/// Keeps what gobgpd announces of the kernel's routes as it shall be.
+pub async fn announce(
+    mut wanted: watch::Receiver<Announce>,
+    client: watch::Receiver<Option<Client>>,
+) {
+    loop {
+        let now = wanted.borrow_and_update().clone();
+        let client = client.borrow().clone();
+        let done = match (&now.there, client) {
+            (Some(there), Some(client)) => close(&client, &now.want, there).await,
+            _ => true,
+        };
+        let changed = wanted.changed();
+        let ended = if done {
+            changed.await.is_err()
+        } else {
+            // What it refused is tried again.
+            timeout(Duration::from_secs(5), changed)
+                .await
+                .is_ok_and(|changed| changed.is_err())
+        };
+        if ended {
+            return;
+        }
+    }
+}
+
+/// Says whether all calls went through.
+async fn close(
+    client: &Client,
+    want: &BTreeSet<ipnet::IpNet>,
+    there: &BTreeSet<ipnet::IpNet>,
+) -> bool {
+    let mut done = true;
+    for prefix in there.difference(want) {
+        let outcome = client.delete_path(&path(*prefix)).await;
+        done &= log(*prefix, "withdrawn", outcome);
+    }
+    for prefix in want.difference(there) {
+        let outcome = client.add_path(&path(*prefix)).await;
+        done &= log(*prefix, "announced", outcome.map(drop));
+    }
+    done
+}
+
+fn log(prefix: ipnet::IpNet, what: &str, outcome: Result<(), Error>) -> bool {
+    match outcome {
+        Ok(()) => tracing::info!(%prefix, "{what}"),
+        Err(error) => {
+            tracing::warn!(%prefix, "not {what}: {error}");
+            return false;
+        }
+    }
+    true
+}
+
+fn path(prefix: ipnet::IpNet) -> Path {
+    let itself: IpAddr = match prefix {
+        ipnet::IpNet::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        ipnet::IpNet::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let attributes = Attributes {
+        origin: Some(Origin::Incomplete),
+        as_path: Some(AsPath::default()),
+        next_hop: Some(itself),
+        ..Attributes::default()
+    };
+    Path {
+        identifier: IDENTIFIER,
+        learned: Some(SystemTime::now()),
+        ..Path::new(prefix, attributes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(next_hop: &str, link_local: Option<&str>, neighbor: Option<&str>) -> BestPath {
+        BestPath {
+            next_hop: next_hop.parse().unwrap(),
+            link_local: link_local.map(|text| text.parse().unwrap()),
+            neighbor: neighbor.map(|text| text.parse().unwrap()),
+            interface: None,
+            source_id: None,
+            source_asn: 0,
+            identifier: 0,
+        }
+    }
+
+    #[test]
+    fn a_next_hop_is_where_the_path_says() {
+        let hop = |path: &BestPath| next_hop(path).map(|hop| (hop.address.to_string(), hop.on));
+        let neighbor = "2001:db8::2";
+        assert_eq!(
+            hop(&told("192.0.2.1", None, Some("10.0.0.2"))),
+            Some(("192.0.2.1".to_owned(), On::Unknown))
+        );
+        assert_eq!(
+            hop(&told("2001:db8::1", Some("fe80::1"), Some(neighbor))),
+            Some(("2001:db8::1".to_owned(), On::Unknown))
+        );
+        assert_eq!(
+            hop(&told("::", Some("fe80::1"), Some(neighbor))),
+            Some((
+                "fe80::1".to_owned(),
+                On::Neighbor(neighbor.parse().unwrap())
+            ))
+        );
+        let unnumbered = BestPath {
+            interface: Some("eth0".to_owned()),
+            ..told("fe80::1", None, Some("fe80::1"))
+        };
+        assert_eq!(
+            hop(&unnumbered),
+            Some(("fe80::1".to_owned(), On::Interface("eth0".to_owned())))
+        );
+        assert_eq!(hop(&told("0.0.0.0", None, None)), None);
+        let change = BestChange {
+            prefix: "192.0.2.0/24".parse().unwrap(),
+            paths: vec![
+                told("10.0.0.1", None, None),
+                told("10.0.0.1", None, Some("10.0.0.2")),
+            ],
+        };
+        assert_eq!(next_hops(&change, |_| true).len(), 1);
+        assert_eq!(next_hops(&change, |_| false).len(), 2);
+    }
+
+    #[test]
+    fn only_what_an_agent_announced_bears_its_mark() {
+        let change = |path: BestPath| BestChange {
+            prefix: "192.0.2.0/24".parse().unwrap(),
+            paths: vec![path],
+        };
+        let ours = BestPath {
+            identifier: IDENTIFIER,
+            ..told("0.0.0.0", None, None)
+        };
+        assert!(is_announced(&change(ours.clone())));
+        assert!(!is_announced(&change(told("0.0.0.0", None, None))));
+        let of_a_neighbor = BestPath {
+            neighbor: Some("10.0.0.2".parse().unwrap()),
+            ..ours
+        };
+        assert!(!is_announced(&change(of_a_neighbor)));
+    }
+}

@@ -1,0 +1,96 @@
+//! Composition of the agent: arguments, signals, where it listens.
+
+use crate::{arguments, logging};
+use anyhow::Context;
+use sdwan_agent::agent::{Agent, Settings};
+use sdwan_agent::fib::Mark;
+use sdwan_agent::{http, once};
+use sdwan_server::config::Logging;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Decoding and the kernel's work may run side by side; there is nothing for more.
+const THREADS: usize = 2;
+
+/// Something would change.
+const WOULD_CHANGE: u8 = 3;
+
+/// What `--once` came to.
+pub(crate) struct Outcome {
+    /// For stdout.
+    pub(crate) text: String,
+    /// The exit code.
+    pub(crate) code: u8,
+}
+
+/// Runs until SIGINT or SIGTERM, or once.
+///
+/// # Errors
+/// Whatever keeps the agent from running, in words for an operator.
+pub(crate) fn run(arguments: &arguments::Agent) -> anyhow::Result<Option<Outcome>> {
+    let mut logging = Logging::default();
+    if let Some(format) = arguments.log_format {
+        logging.stderr.get_or_insert_default().format = logging::format(format);
+    }
+    logging::start(&logging)?;
+    let settings = Settings {
+        gobgpd: arguments.gobgpd.clone(),
+        mark: Mark {
+            table: arguments.table,
+            protocol: arguments.protocol,
+            metric: arguments.metric,
+        },
+        hold: Duration::from_secs(arguments.hold.into()),
+        redistribute: arguments.redistribute.iter().copied().collect(),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .build()
+        .context("the runtime can't start")?;
+    if arguments.once {
+        return runtime
+            .block_on(go_once(&settings, arguments.dry_run))
+            .map(Some);
+    }
+    runtime
+        .block_on(serve(settings, arguments.listen))
+        .map(|()| None)
+}
+
+async fn go_once(settings: &Settings, dry_run: bool) -> anyhow::Result<Outcome> {
+    let outcome = once::once(settings, dry_run).await?;
+    let code = match (dry_run, outcome.changes, outcome.refused) {
+        (true, 0, _) | (false, _, 0) => 0,
+        (true, ..) => WOULD_CHANGE,
+        (false, ..) => 1,
+    };
+    Ok(Outcome {
+        text: outcome.text,
+        code,
+    })
+}
+
+async fn serve(settings: Settings, listen: arguments::Listen) -> anyhow::Result<()> {
+    // Before anything starts, so that no signal finds nobody at home.
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    let listener = match listen {
+        Some(address) => Some(TcpListener::bind(address).await.with_context(|| {
+            format!("can't listen on {address} (--listen chooses another address, or none)")
+        })?),
+        None => None,
+    };
+    let (agent, questions) = Agent::start(settings)?;
+    if let Some(listener) = listener {
+        tokio::spawn(http::serve(listener, questions));
+    }
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    Ok(agent.run(stop).await?)
+}
