@@ -47,7 +47,8 @@ impl<'a> Agent<'a> {
     /// When it ends.
     pub fn start_with_port(machine: &'a Machine, arguments: &[&str], port: u16) -> Result<Self> {
         let listen = format!("127.0.0.1:{port}");
-        let words = arguments.iter().chain(&["--listen", &listen]);
+        let own = ["--listen", &listen];
+        let words = arguments.iter().chain(&own);
         let mut agent = Self {
             machine,
             arguments: words.map(|&word| word.to_owned()).collect(),

@@ -319,9 +319,14 @@ impl Agent {
                         "gobgpd has told all {family} routes; {count} that it did not confirm go"
                     );
                 }
-                Over::Expired => tracing::warn!(
-                    "the hold is over, still without {waited_for:?}; {count} {family} routes that gobgpd did not confirm go"
-                ),
+                Over::Expired => {
+                    let missing = waited_for.iter().map(ToString::to_string);
+                    let missing: Vec<String> = missing.collect();
+                    tracing::info!(
+                        missing = missing.join(" "),
+                        "the hold is over; {count} {family} routes that gobgpd did not confirm go"
+                    );
+                }
             }
         }
         self.holding.send_if_modified(|holding| {

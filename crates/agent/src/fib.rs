@@ -21,13 +21,18 @@ pub use audit::{Look, Own};
 pub use report::{Counts, Unresolved};
 
 use crate::intern::{Id, Intern};
-use crate::kernel::{Event, Leg, Route, Touched, View};
+use crate::kernel::{Event, Leg, MAIN, Route, Touched, View};
 use crate::resolve::{Answer, NextHop, Reason};
 use crate::rows::{Flags, NONE, Rows, Slot, some};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
+
+/// Above the metrics of whatever an operator or the host itself configures.
+/// FRR's zebra reads the highest byte of a stranger's metric as a distance, and
+/// would prefer ours to its own static routes if it were 0: it is iBGP's.
+pub const DEFAULT_METRIC: u32 = 200 << 24;
 
 /// What tells our routes from everybody else's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +46,13 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// The main table, BGP's port, and [`DEFAULT_METRIC`].
+    pub const DEFAULT: Self = Self {
+        table: MAIN,
+        protocol: 179,
+        metric: DEFAULT_METRIC,
+    };
+
     /// Whether a route bears our protocol number in our table.
     #[must_use]
     pub fn is_on(&self, route: &Route) -> bool {

@@ -30,7 +30,9 @@ const MISSES: u32 = 3;
 const MISSES_AT_FIRST: u32 = 60;
 /// Neighbors are asked for so often while they matter,
 const ASK: Duration = Duration::from_millis(500);
-/// and so often else: who is there is to be expected after a restart.
+/// are waited for so long,
+const ANSWER: Duration = Duration::from_secs(5);
+/// and are asked for so often else: who is there is to be expected after a restart.
 const ASK_ELSE: Duration = Duration::from_secs(30);
 
 /// The path identifier of what the agent announces: it tells these from the
@@ -154,9 +156,10 @@ async fn watch_over(
         let held = *holding.borrow_and_update();
         let pause = if held { ASK } else { ASK_ELSE };
         if asked_at.is_none_or(|at: Instant| at.elapsed() >= pause) {
-            asked_at = Some(Instant::now());
             // gobgpd may be busy with a table; it is asked again.
-            if let Ok(peers) = client.list_peers(PeerFilter::default()).await {
+            let answer = timeout(ANSWER, client.list_peers(PeerFilter::default())).await;
+            asked_at = Some(Instant::now());
+            if let Ok(Ok(peers)) = answer {
                 let now = SystemTime::now();
                 let neighbors = peers.iter().filter_map(|peer| neighbor(peer, now));
                 let told = Told::Neighbors(neighbors.collect());
@@ -261,11 +264,13 @@ pub async fn announce(
     mut wanted: watch::Receiver<Announce>,
     client: watch::Receiver<Option<Client>>,
 ) {
+    let mut belief = Belief::default();
     loop {
         let now = wanted.borrow_and_update().clone();
+        belief.hear(now.there);
         let client = client.borrow().clone();
-        let done = match (&now.there, client) {
-            (Some(there), Some(client)) => close(&client, &now.want, there).await,
+        let done = match client {
+            Some(client) if belief.heard.is_some() => belief.close(&client, &now.want).await,
             _ => true,
         };
         let changed = wanted.changed();
@@ -283,22 +288,48 @@ pub async fn announce(
     }
 }
 
-/// Says whether all calls went through.
-async fn close(
-    client: &Client,
-    want: &BTreeSet<ipnet::IpNet>,
-    there: &BTreeSet<ipnet::IpNet>,
-) -> bool {
-    let mut done = true;
-    for prefix in there.difference(want) {
-        let outcome = client.delete_path(&path(*prefix)).await;
-        done &= log(*prefix, "withdrawn", outcome);
+/// What gobgpd announces with our mark: what it told, and what it was asked for since.
+#[derive(Debug, Default)]
+struct Belief {
+    heard: Option<BTreeSet<ipnet::IpNet>>,
+    there: BTreeSet<ipnet::IpNet>,
+}
+
+impl Belief {
+    fn hear(&mut self, there: Option<BTreeSet<ipnet::IpNet>>) {
+        match (&self.heard, &there) {
+            (Some(before), Some(now)) => {
+                self.there.extend(now.difference(before));
+                for gone in before.difference(now) {
+                    self.there.remove(gone);
+                }
+            }
+            (_, now) => self.there = now.clone().unwrap_or_default(),
+        }
+        self.heard = there;
     }
-    for prefix in want.difference(there) {
-        let outcome = client.add_path(&path(*prefix)).await;
-        done &= log(*prefix, "announced", outcome.map(drop));
+
+    /// Says whether all calls went through.
+    async fn close(&mut self, client: &Client, want: &BTreeSet<ipnet::IpNet>) -> bool {
+        let (mut done, there) = (true, self.there.clone());
+        for prefix in there.difference(want) {
+            let outcome = client.delete_path(&path(*prefix)).await;
+            let gone = log(*prefix, "withdrawn", outcome);
+            if gone {
+                self.there.remove(prefix);
+            }
+            done &= gone;
+        }
+        for prefix in want.difference(&there) {
+            let outcome = client.add_path(&path(*prefix)).await;
+            let came = log(*prefix, "announced", outcome.map(drop));
+            if came {
+                self.there.insert(*prefix);
+            }
+            done &= came;
+        }
+        done
     }
-    done
 }
 
 fn log(prefix: ipnet::IpNet, what: &str, outcome: Result<(), Error>) -> bool {

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use sdwan_agent::announce::Redistribute;
+use sdwan_agent::fib::Mark;
 use sdwan_client::Format;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -122,10 +123,10 @@ pub(crate) struct Agent {
     #[arg(long, value_name = "TABLE", default_value = "main", value_parser = table)]
     pub(crate) table: u32,
     /// The routes' protocol number; one that nobody else uses
-    #[arg(long, value_name = "NUMBER", default_value_t = 179, value_parser = clap::value_parser!(u8).range(5..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = Mark::DEFAULT.protocol, value_parser = clap::value_parser!(u8).range(5..))]
     pub(crate) protocol: u8,
     /// The routes' metric; routes with a lower one are preferred
-    #[arg(long, value_name = "NUMBER", default_value_t = 2000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = Mark::DEFAULT.metric, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) metric: u32,
     /// For how many seconds routes stay that a restarted gobgpd has not confirmed
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]

@@ -79,7 +79,7 @@ fn equal_paths_share_one_route() {
         let r = fleet.gobgpd("R", release)?;
         start(&fleet, &r, true)?;
         let machine = fleet.machine("R")?;
-        let mut agent = Agent::start(machine, &[])?;
+        let agent = Agent::start(machine, &[])?;
         join(&r, &a, A)?;
         join(&r, &b, B)?;
         for far in [&a, &b] {

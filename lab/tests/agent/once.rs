@@ -34,7 +34,7 @@ add         default           via 10.1.0.9 dev up0
 add         203.0.113.7       via 10.1.1.9 dev up1
 add         2001:db8:aa::/48  via 2001:db8:10::9 dev up0 onlink
 unresolved  198.51.100.0/24   192.0.2.1: only BGP's own routes lead there
-table 254, proto 179, metric 2000: 3 to add, 0 to change, 0 to delete, 0 kept for now, 1 unresolved, 4 wanted
+table 254, proto 179, metric 3355443200: 3 to add, 0 to change, 0 to delete, 0 kept for now, 1 unresolved, 4 wanted
 ";
         ensure!((code, text.as_str()) == (3, expected), "{code}\n{text}");
         ensure!(
@@ -58,11 +58,11 @@ table 254, proto 179, metric 2000: 3 to add, 0 to change, 0 to delete, 0 kept fo
         announce(&fleet, &r, "0.0.0.0/0", "10.1.1.9")?;
         withdraw(&fleet, &r, "203.0.113.7/32", "10.1.1.9")?;
         let (code, text) = agent(machine, &dry[..2])?;
-        let kept = "keep        203.0.113.7       gobgpd has not told everything yet";
+        let kept = "keep        203.0.113.7      gobgpd has not told everything yet";
         ensure!(code == 3 && text.contains(kept), "{code}\n{text}");
         let changed = "\
-change      default           via 10.1.1.9 dev up1
-            was               via 10.1.0.9 dev up0
+change      default          via 10.1.1.9 dev up1
+            was              via 10.1.0.9 dev up0
 ";
         ensure!(text.starts_with(changed), "{text}");
         let (code, text) = agent(machine, &["--once", "--hold", "0"])?;

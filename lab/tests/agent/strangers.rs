@@ -16,7 +16,7 @@ use super::ground::{A, BOTH, announce, far, join, on, router, start, until, with
 fn others(machine: &Machine) -> Result<String> {
     let mut all = String::new();
     for family in ["-4", "-6"] {
-        all += &machine.run("ip", &["-N", family, "route", "show", "table", "all"], None)?;
+        all += &machine.run("ip", &["-N", family, "route", "show"], None)?;
     }
     let ours = format!("proto {PROTOCOL} ");
     Ok(all
@@ -45,7 +45,7 @@ fn a_strangers_route_is_preferred_and_never_touched() {
              route add 2001:db8:ab::/48 via 2001:db8:10::9 dev up0 metric 2000\n\
              route add 2001:db8:ac::/48 via 2001:db8::2 dev wan metric 2000\n")?;
         let before = others(machine)?;
-        let mut agent = Agent::start(machine, &["--hold", "5"])?;
+        let mut agent = Agent::start(machine, &["--hold", "5", "--metric", "2000"])?;
         join(&r, &a, A)?;
         for n in 113..118 {
             announce(&fleet, &a, &format!("203.0.{n}.0/24"), "10.0.0.2")?;
@@ -114,7 +114,7 @@ fn what_others_do_to_our_routes_is_put_right() {
         let fleet = Fleet::lay(&["R"])?;
         let r = router(&fleet, release)?;
         let machine = fleet.machine("R")?;
-        let mut agent = Agent::start(machine, &["--hold", "0"])?;
+        let mut agent = Agent::start(machine, &["--hold", "0", "--metric", "2000"])?;
         let all = [
             ("203.0.113.0/24", "10.1.0.9%up0"),
             ("2001:db8:aa::/48", "2001:db8:10::9%up0"),
