@@ -149,24 +149,28 @@ impl Batch {
     }
 
     fn route_header(&self, step: Step, prefix: IpNet, legs: &[Leg]) -> RouteHeader {
-        let mut header = RouteHeader::default();
-        header.address_family = match prefix {
-            IpNet::V4(_) => AddressFamily::Inet,
-            IpNet::V6(_) => AddressFamily::Inet6,
-        };
-        header.destination_prefix_length = prefix.prefix_len();
-        // Of a table beyond a byte an attribute tells.
-        header.table = u8::try_from(self.mark.table).unwrap_or(0);
-        header.protocol = self.mark.protocol.into();
-        header.kind = RouteType::Unicast;
-        header.scope = match step {
-            Step::Delete => RouteScope::NoWhere,
-            _ => RouteScope::Universe,
-        };
-        if let [Leg { onlink: true, .. }] = legs {
-            header.flags = RouteFlags::Onlink;
+        let onlink = matches!(legs, [Leg { onlink: true, .. }]);
+        RouteHeader {
+            address_family: match prefix {
+                IpNet::V4(_) => AddressFamily::Inet,
+                IpNet::V6(_) => AddressFamily::Inet6,
+            },
+            destination_prefix_length: prefix.prefix_len(),
+            // Of a table beyond a byte an attribute tells.
+            table: u8::try_from(self.mark.table).unwrap_or(0),
+            protocol: self.mark.protocol.into(),
+            kind: RouteType::Unicast,
+            scope: match step {
+                Step::Delete => RouteScope::NoWhere,
+                Step::Make | Step::Append => RouteScope::Universe,
+            },
+            flags: if onlink {
+                RouteFlags::Onlink
+            } else {
+                RouteFlags::empty()
+            },
+            ..RouteHeader::default()
         }
-        header
     }
 
     fn legs(&mut self, prefix: IpNet, legs: &[Leg]) {
