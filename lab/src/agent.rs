@@ -9,13 +9,10 @@ use anyhow::{Context as _, Result, ensure};
 use ipnet::IpNet;
 use serde_json::Value;
 
-use crate::daemon::Daemon;
+use crate::daemon::{AGENT_PORT, Daemon};
 use crate::network::Machine;
 use crate::tools;
 use crate::wait::{self, Seen};
-
-/// Where an agent tells how it is, in its own node.
-const PORT: u16 = 9179;
 
 /// Far longer than anything here takes, on a slow machine too.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -38,7 +35,7 @@ impl<'a> Agent<'a> {
     /// # Errors
     /// When it ends.
     pub fn start(machine: &'a Machine, arguments: &[&str]) -> Result<Self> {
-        Self::start_with_port(machine, arguments, PORT)
+        Self::start_with_port(machine, arguments, AGENT_PORT)
     }
 
     /// The same on another port than an agent's own.

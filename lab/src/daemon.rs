@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use crate::network::Machine;
-use crate::tools::Release;
+use crate::tools::{self, Release};
 use crate::wait::{self, Seen};
 
 /// How long a daemon may take until it answers.
@@ -19,6 +19,9 @@ const START: Duration = Duration::from_secs(20);
 
 /// gobgpd's API port where nothing else is said.
 pub const GOBGPD_PORT: u16 = 50051;
+
+/// An agent's port where nothing else is said.
+pub const AGENT_PORT: u16 = 9179;
 
 /// A running daemon.
 #[derive(Debug)]
@@ -70,6 +73,19 @@ impl Daemon {
         command.args(["--pprof-disable", "--log-plain"]);
         let mut daemon = Self::start(machine, "gobgpd", command)?;
         daemon.wait_for_port(machine, GOBGPD_PORT)?;
+        Ok(daemon)
+    }
+
+    /// Starts an agent beside the node's gobgpd, and waits until it serves.
+    ///
+    /// # Errors
+    /// When it ends, or does not answer in time.
+    pub fn agent(machine: &Machine) -> Result<Self> {
+        let program = tools::built("sdwan")?;
+        let mut command = machine.command(&program.to_string_lossy(), None)?;
+        command.arg("agent");
+        let mut daemon = Self::start(machine, "sdwan-agent", command)?;
+        daemon.wait_for_port(machine, AGENT_PORT)?;
         Ok(daemon)
     }
 

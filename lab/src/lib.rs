@@ -23,6 +23,7 @@ pub mod netns;
 pub mod network;
 pub mod orchestrator;
 pub mod proxy;
+pub mod reach;
 pub mod scenario;
 pub mod sim;
 pub mod table;

@@ -5,8 +5,11 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::SystemTime;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
+use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::daemon::Daemon;
 use crate::{network, tools, world};
@@ -77,6 +80,19 @@ impl Orchestrator {
         let mut command = command(program, &self.folder)?;
         let output = command.args(arguments).stdin(Stdio::null()).output()?;
         network::text(output).with_context(|| line.to_owned())
+    }
+
+    /// Since when a neighbor is DOWN, as the server says.
+    ///
+    /// # Errors
+    /// When it isn't.
+    pub fn down_since(&self, neighbor: &str) -> Result<SystemTime> {
+        let line = format!("gohan client neighbor show {neighbor} --output-format json");
+        let shown: Value = serde_json::from_str(&self.run(&line)?)?;
+        let row = &shown["neighbor"];
+        ensure!(row["status"] == "DOWN", "{neighbor} is {}", row["status"]);
+        let since = row["status_since"].as_str().context("no status_since")?;
+        Ok(since.parse::<Timestamp>()?.into())
     }
 }
 

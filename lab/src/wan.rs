@@ -58,6 +58,7 @@ impl Wan {
         wan.start_frr()?;
         wan.start_vrrp()?;
         wan.start_gobgpds()?;
+        wan.start_agents()?;
         Ok(wan)
     }
 
@@ -109,6 +110,18 @@ impl Wan {
     pub fn start_gobgpd(&mut self, node: &'static str) -> Result<()> {
         let started = Daemon::gobgpd(self.network.machine(node)?, self.release)?;
         self.daemons.entry(node).or_default().push(started);
+        Ok(())
+    }
+
+    /// Starts an agent beside each gobgpd, so that packets follow BGP.
+    ///
+    /// # Errors
+    /// When one ends.
+    pub fn start_agents(&mut self) -> Result<()> {
+        for node in GOBGPS {
+            let started = Daemon::agent(self.network.machine(node)?)?;
+            self.daemons.entry(node).or_default().push(started);
+        }
         Ok(())
     }
 

@@ -5,16 +5,24 @@
 pub mod picture;
 pub mod transcript;
 
-use std::time::{Duration, Instant};
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
 
 use crate::orchestrator::{Orchestrator, properties};
+use crate::reach::{self, Stream};
 use crate::scenario::{self, Lab};
 use crate::table::{self, Table};
 use crate::term;
 use crate::tools::{self, Release};
-use crate::wan::{VIRTUAL_ADDRESS, Wan};
+use crate::wan::{GOBGPS, VIRTUAL_ADDRESS, Wan};
+
+/// The host behind Quagga-1.
+const HOST: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 1);
+
+/// As many as in the transcript.
+const PINGS: u32 = 5;
 
 /// Walks through the demo; gives the WAN as it then stands.
 ///
@@ -40,7 +48,9 @@ pub fn walk(release: Release) -> Result<Lab> {
     walk.before_policies(&mut lab)?;
     walk.policies(&mut lab)?;
     walk.after_policies(&mut lab)?;
+    walk.packets(&lab, &["172.16.0.1", "192.168.0.1"], "GoBGP-1 and SRX-1")?;
     walk.halt(&mut lab)?;
+    walk.packets(&lab, &["172.16.1.1", "192.168.1.1"], "GoBGP-2 and SRX-2")?;
     walk.conclude(&lab)?;
     Ok(lab)
 }
@@ -72,6 +82,11 @@ impl Walk {
         self.holds(&format!(
             "gobgpd {version} runs on GoBGP-1 to GoBGP-3, with no configuration"
         ));
+        for node in GOBGPS {
+            term::command(&format!("{node}$"), "sdwan agent");
+        }
+        wan.start_agents()?;
+        self.holds("an agent beside each gobgpd puts best routes into the kernel");
         scenario::wait_for_owner(&mut wan, "SRX-1")?;
         self.holds(&format!("keepalived: SRX-1 owns {VIRTUAL_ADDRESS}"));
         Ok(wan)
@@ -152,7 +167,11 @@ impl Walk {
             transcript::NEIGHBOR_LIST,
             "before: all seven sessions are UP",
         )?;
+        let (pc1, host1) = (lab.wan.machine("pc1")?, lab.wan.machine("host1")?);
+        let stream = Stream::start(pc1, host1, HOST)?;
+        self.holds("pc1 sends 100 packets a second to 192.168.100.1, and all are answered");
         term::command("root@SRX-1>", "request system halt");
+        let halted = SystemTime::now();
         lab.wan.halt("SRX-1")?;
         self.holds("SRX-1's links are dead, then its daemons: no FIN, no NOTIFICATION");
         self.rib(lab, &scenario::routes_after_halt())?;
@@ -170,6 +189,42 @@ impl Walk {
         self.list(lab, "neighbor", transcript::NEIGHBOR_LIST_AFTER, after)?;
         scenario::wait_for_owner(&mut lab.wan, "SRX-2")?;
         self.holds(&format!("SRX-2 owns {VIRTUAL_ADDRESS}"));
+        let detour = stream.detour(halted)?;
+        let noticed = lab.orchestrator.down_since("192.168.0.1")?;
+        let noticed = noticed.duration_since(halted).unwrap_or_default();
+        let dark = detour.dark.as_secs_f64();
+        term::line(&format!(
+            "{} packets were lost, at 100 a second: from the halt to the first answer {dark:.2} s",
+            detour.lost
+        ));
+        term::line(&format!(
+            "  {:6.2} s until GoBGP-1's hold timer expired\n  {:6.2} s for the detour: BGP, the \
+             kernel's tables, the first answer",
+            noticed.as_secs_f64().min(dark),
+            detour.dark.saturating_sub(noticed).as_secs_f64(),
+        ));
+        self.holds("packets found the other way");
+        Ok(())
+    }
+
+    /// From pc1 to the host behind Quagga-1, and by whom.
+    fn packets(&mut self, lab: &Lab, by: &[&str], named: &str) -> Result<()> {
+        self.section(&format!("Packets by way of {named}"));
+        let pc1 = lab.wan.machine("pc1")?;
+        shown(
+            "pc1$",
+            &format!("ping {HOST}"),
+            &reach::ping(pc1, HOST, PINGS)?,
+        );
+        self.holds("0 % packet loss");
+        let (hops, printed) = reach::way(pc1, HOST)?;
+        shown("pc1$", &format!("traceroute {HOST}"), &printed);
+        let hops: Vec<String> = hops.iter().map(ToString::to_string).collect();
+        let missing = by
+            .iter()
+            .find(|router| !hops.iter().any(|hop| hop == *router));
+        anyhow::ensure!(missing.is_none(), "not by way of {named}: {hops:?}");
+        self.holds(&format!("the way is by {named}"));
         Ok(())
     }
 
