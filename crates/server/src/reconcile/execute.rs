@@ -23,6 +23,18 @@ pub(super) enum Fate {
     Held(String),
 }
 
+/// What a step met, in words. gobgpd's refusals begin with the call that the
+/// step names already.
+pub(super) fn met(step: &Step, error: &Error) -> String {
+    let error = error.to_string();
+    let call = format!("{}: ", step.op.call());
+    format!(
+        "{}: {}",
+        step.op,
+        error.strip_prefix(&call).unwrap_or(&error)
+    )
+}
+
 /// Sends the steps; the answer is parallel to them. A lost daemon, or a
 /// `brake` that gives a reason, lets calls in flight end and sends no more.
 pub(super) async fn execute(
@@ -122,7 +134,7 @@ impl Run {
                 if !matches!(error, Error::Refused(_)) {
                     self.halt(error.to_string());
                 }
-                Some(format!("{}: {error}", step.op))
+                Some(met(step, error))
             }
             Fate::Held(obstacle) => Some(obstacle.clone()),
         };

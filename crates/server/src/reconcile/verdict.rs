@@ -3,7 +3,7 @@
 //! router has let go of. Pure.
 
 use super::decide::{Decision, address, applied, declared, refused};
-use super::execute::Fate;
+use super::execute::{Fate, met};
 use crate::catalog::{Report, RouterView};
 use crate::speaker::Error;
 use sdwan_model::config::RouterConfig;
@@ -176,7 +176,7 @@ fn outcome(version: u64, steps: &[Sent<'_>]) -> Verdict {
             }
             Fate::Failed(error) => {
                 permanent |= matches!(error, Error::Refused(_) | Error::NeedsRestart(_));
-                reasons.insert(format!("{}: {error}", step.op));
+                reasons.insert(met(step, error));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What is sent, in which order, and what is not sent after a failure.
 
-use super::{Fate, SIDE_BY_SIDE, execute};
+use super::{Fate, SIDE_BY_SIDE, execute, met};
 use crate::speaker::{Counters, Error, Route, SessionEvent, Speaker};
 use futures::stream::BoxStream;
 use sdwan_model::config::{Direction, Global};
@@ -274,4 +274,17 @@ async fn a_brake_stops_at_the_next_step() {
     let fates = execute(&script, &steps, &brake).await;
     let words: Vec<String> = fates.iter().map(word).collect();
     assert_eq!(words, ["done", "done", "held: on hold", "held: on hold"]);
+}
+
+#[test]
+fn a_refused_call_is_named_once() {
+    let step = policy();
+    let call = step.op.call();
+    let refused = Error::Refused(format!("{call}: gobgpd refused: no"));
+    assert_eq!(
+        met(&step, &refused),
+        format!("{}: gobgpd refused: no", step.op)
+    );
+    let lost = Error::Unreachable("gobgpd at a does not answer: reset".into());
+    assert_eq!(met(&step, &lost), format!("{}: {lost}", step.op));
 }
