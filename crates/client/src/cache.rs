@@ -29,14 +29,16 @@ pub async fn kinds(http: &Http, settings: &Settings, fresh: bool) -> Result<Vec<
     {
         return Ok(kinds);
     }
-    let schemas = http.get(&settings.schema_url, &[]).await?.body;
-    let kinds = kinds::parse(schemas.clone()).map_err(|reason| {
-        Error::Refused(format!(
-            "{}{}: {reason}",
-            http.endpoint(),
-            settings.schema_url
-        ))
-    })?;
+    let unusable = |reason: String| {
+        let (endpoint, path) = (http.endpoint(), &settings.schema_url);
+        Error::Refused(format!("no schemas at {endpoint}{path}: {reason}"))
+    };
+    let schemas = match http.get(&settings.schema_url, &[]).await {
+        Ok(answer) => answer.body,
+        Err(Error::NotFound(reason) | Error::Refused(reason)) => return Err(unusable(reason)),
+        Err(other) => return Err(other),
+    };
+    let kinds = kinds::parse(schemas.clone()).map_err(unusable)?;
     if let Some((path, _)) = &settings.cache {
         // A cache that can't be written only costs the next command a request.
         let _ = write(

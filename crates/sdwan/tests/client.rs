@@ -269,6 +269,19 @@ fn a_server_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_server_of_another_kind_is_no_missing_row() {
+    let server = Server::start();
+    let endpoint = format!("{}/nowhere", server.endpoint);
+    let output = server.client(&["--endpoint", &endpoint, "router", "list"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("/nowhere/gohan/v0.1/schemas"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
 fn a_resumed_router_that_is_held_with_all_others_is_told() {
     let server = Server::start();
     router(&server, "r1", 1);

@@ -316,6 +316,22 @@ fn the_command_lines_address_goes_over_the_files() {
 }
 
 #[test]
+fn the_manuals_files_are_right() {
+    let manual = include_str!("../../../../docs/OPERATIONS.md");
+    let mut files = manual.split("```yaml\n").skip(1).map(|rest| {
+        let (file, _) = rest.split_once("```").expect("a block that ends");
+        file
+    });
+    let configuration = files.next().expect("a configuration");
+    let loaded = load(configuration).expect("a right configuration");
+    assert_eq!(loaded.config.schemas, [Path::new("etc/./sites.yaml")]);
+    let schemas = files.next().expect("schemas");
+    let document = Document::parse("sites.yaml", schemas).expect("YAML");
+    let schemas = sdwan_model::schema::Schemas::load(&[document]).expect("right schemas");
+    assert!(schemas.get("rack").is_some());
+}
+
+#[test]
 fn a_missing_file_is_one_clear_line() {
     let told = Config::load(Path::new("/nonexistent/gohan.yaml"), false, None)
         .expect_err("no such file")
