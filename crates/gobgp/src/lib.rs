@@ -10,6 +10,9 @@
 //! - defined sets, statements, policies and their assignments;
 //! - routes: list any table, add and withdraw, with attributes decoded from
 //!   BGP's own bytes ([`bgp`]), which both versions share;
+//! - best paths: the table and then every change, several paths a destination
+//!   where they are in use, End-of-RIBs, in memory that a large table does not
+//!   fill ([`Client::watch_routes`]);
 //! - errors by what a caller can do about them: gobgpd answers nearly
 //!   everything with the same code, so its texts are read.
 //!
@@ -45,8 +48,34 @@
 //! # }
 //! ```
 //!
-//! What is not here: TLS, VRFs, RPKI, BMP, MRT, zebra, and peer groups as
-//! objects of their own.
+//! What packets follow, as it changes:
+//!
+//! ```no_run
+//! use sdwan_gobgp::types::{Family, RouteEvent};
+//! # use sdwan_gobgp::{Client, Error};
+//! # use futures::TryStreamExt;
+//!
+//! # async fn example(client: Client) -> Result<(), Error> {
+//! let families = [Family::IPV4_UNICAST, Family::IPV6_UNICAST];
+//! let mut events = Box::pin(client.watch_routes(&families).await?);
+//! while let Some(event) = events.try_next().await? {
+//!     match event {
+//!         RouteEvent::Best(changes) => {
+//!             for change in changes {
+//!                 let next_hops = change.paths.iter().map(|path| path.next_hop);
+//!                 println!("{} via {:?}", change.prefix, next_hops.collect::<Vec<_>>());
+//!             }
+//!         }
+//!         RouteEvent::EndOfInit => println!("these were all, now the changes"),
+//!         RouteEvent::EndOfRib { neighbor, .. } => println!("{neighbor} has sent all"),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is not here: TLS, VRFs, RPKI, BMP, MRT, and peer groups as objects of
+//! their own.
 //!
 //! [GoBGP]: https://osrg.github.io/gobgp/
 

@@ -215,8 +215,11 @@ pub struct AfiSafi {
     pub enabled: bool,
     /// Graceful restart for this family.
     pub graceful_restart: bool,
-    /// The neighbor has sent its End-of-RIB (RFC 4724) in this session. One
-    /// without graceful restart may never do so: gobgpd itself doesn't.
+    /// The neighbor has sent its End-of-RIB (RFC 4724) in this session. It
+    /// does so where both sides have graceful restart (gobgpd and FRR 8.4
+    /// alike), and only for [families that it speaks](PeerState::families).
+    /// What it sent before is in the table, though a watch may not have told
+    /// of it yet.
     pub end_of_rib_received: bool,
     /// Several paths a prefix (RFC 7911).
     pub add_paths: AddPaths,

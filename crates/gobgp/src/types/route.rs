@@ -13,8 +13,8 @@ pub enum RouteEvent {
     Best(Vec<BestChange>),
     /// The table is complete; once a watch, also for an empty table.
     EndOfInit,
-    /// A neighbor has sent all that it had for a family (RFC 4724). What it
-    /// sent before that was told before. Only from gobgpd 3.25 on: see
+    /// A neighbor has sent all that it had for a family (RFC 4724), and all
+    /// that was told. gobgpd before 3.25 tells only in its listing:
     /// [`AfiSafi::end_of_rib_received`](super::AfiSafi::end_of_rib_received).
     EndOfRib {
         /// Which neighbor.

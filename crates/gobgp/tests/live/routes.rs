@@ -304,6 +304,7 @@ async fn a_neighbor_that_has_sent_all() {
         pair.until(|peer| peer.state.session != SessionState::Established)
             .await;
         assert_eq!(end_of_ribs(&pair.listener).await, [false, false]);
+        assert_eq!(pair.listed().await.state.families, FAMILIES);
         let mut late = Watch::start(&pair.listener).await;
         assert_eq!(late.table().await.len(), 1);
     })
