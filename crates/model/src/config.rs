@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
+/// GoBGP's own hold time in seconds, where none is declared.
+pub(crate) const HOLD_TIME: u16 = 90;
+
 /// A row that an object came from, at the version that was compiled.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Source {

@@ -2,14 +2,11 @@
 
 use super::fields::Fields;
 use super::source;
-use crate::config::{AdminState, Family, Neighbor};
+use crate::config::{AdminState, Family, HOLD_TIME, Neighbor};
 use crate::resource::Row;
 use secrecy::SecretString;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-
-/// GoBGP's default hold time in seconds.
-const HOLD_TIME: u16 = 90;
 
 /// Which peer the row is about; it can be told from the address alone.
 pub(super) fn address(row: &Row) -> Result<IpAddr, String> {

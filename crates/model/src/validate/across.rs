@@ -1,6 +1,7 @@
 //! What must hold between the properties of one row of a built-in kind.
 
 use super::Violation;
+use crate::config::HOLD_TIME;
 use crate::resource::Body;
 use crate::schema::Kind;
 use serde_json::Value;
@@ -20,16 +21,22 @@ pub(super) fn judge(kind: &Kind, body: &Body, violations: &mut Vec<Violation>) {
 
 fn neighbor(body: &Body, violations: &mut Vec<Violation>) {
     let number = |name: &str| body.get(name).and_then(Value::as_u64);
-    if let (Some(keepalive), Some(hold)) = (number("keepalive_interval"), number("hold_time"))
-        && hold > 0
-        && keepalive >= hold
-    {
+    let hold = number("hold_time").unwrap_or(HOLD_TIME.into());
+    if number("keepalive_interval").is_some_and(|keepalive| keepalive >= hold) {
         violations.push(Violation::of(
             "keepalive_interval",
             format!("must be less than the hold_time of {hold}, or the session falls between two KEEPALIVEs"),
         ));
     }
     let address = |name: &str| body.get(name)?.as_str()?.parse::<IpAddr>().ok();
+    for name in ["neighbor_addr", "local_address"] {
+        if address(name).is_some_and(|address| address.is_multicast()) {
+            violations.push(Violation::of(
+                name,
+                "is a multicast address, not that of one router",
+            ));
+        }
+    }
     if let (Some(local), Some(remote)) = (address("local_address"), address("neighbor_addr")) {
         if local.is_ipv4() != remote.is_ipv4() {
             violations.push(Violation::of(

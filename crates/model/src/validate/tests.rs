@@ -192,18 +192,46 @@ fn local_as_is_what_rfc_6793_and_7607_allow() {
 }
 
 #[test]
-fn hold_time_is_0_or_at_least_3() {
+fn hold_time_is_at_least_3() {
     let neighbor = json!({"host_name": "r", "neighbor_addr": "10.0.0.1", "peer_as": 1});
     let kind = builtin("neighbor");
-    for (hold, right) in [(0, true), (1, false), (2, false), (3, true), (65535, true)] {
+    for (hold, right) in [
+        (0, false),
+        (2, false),
+        (3, true),
+        (65535, true),
+        (65536, false),
+    ] {
         let value = with(neighbor.clone(), "hold_time", json!(hold));
         assert_eq!(create(&kind, value).is_ok(), right, "{hold}");
     }
     let value = with(neighbor.clone(), "hold_time", json!(2));
-    assert_eq!(create_says(&kind, value), ["/hold_time must not be 1 or 2"]);
-    let slow = with(neighbor, "hold_time", json!(9));
+    let says = create_says(&kind, value);
+    assert_eq!(says, ["/hold_time must be 3 to 65535, not 2"]);
+    let slow = with(neighbor.clone(), "hold_time", json!(9));
     let slow = with(slow, "keepalive_interval", json!(9));
     assert!(create_says(&kind, slow)[0].contains("less than the hold_time of 9"));
+    let slow = with(neighbor, "keepalive_interval", json!(90));
+    let says = create_says(&kind, slow);
+    assert!(
+        says[0].contains("less than the hold_time of 90"),
+        "GoBGP's own: {says:?}"
+    );
+}
+
+#[test]
+fn a_neighbor_is_one_router() {
+    let kind = builtin("neighbor");
+    let row = json!({"host_name": "r", "neighbor_addr": "224.0.0.5", "peer_as": 1});
+    let says = create_says(&kind, with(row, "local_address", json!("239.1.1.1")));
+    let message = "is a multicast address, not that of one router";
+    assert_eq!(
+        says,
+        [
+            format!("/neighbor_addr {message}"),
+            format!("/local_address {message}")
+        ]
+    );
 }
 
 #[test]
@@ -559,6 +587,106 @@ fn any_body() -> impl Strategy<Value = (Arc<Kind>, Value)> {
     })
 }
 
+/// What is taken can be sent: nothing is accepted only to fail later.
+#[test]
+fn what_is_taken_compiles() {
+    let neighbor = json!({"host_name": "r", "neighbor_addr": "10.0.0.1", "peer_as": 1});
+    let policyinfo = json!({
+        "host_name": "r", "policy_name": "p", "statement_name": "s",
+        "apply_direction": "import", "statement_action": "med 1",
+    });
+    let numbers = [
+        0,
+        1,
+        2,
+        3,
+        4,
+        89,
+        90,
+        91,
+        255,
+        256,
+        65535,
+        65536,
+        4_294_967_295,
+        4_294_967_296_u64,
+    ];
+    let texts = [
+        "",
+        " ",
+        "a",
+        "a b",
+        "a/b",
+        ".",
+        "up",
+        "accept",
+        "export",
+        "3.10",
+        "med 0",
+        "next-hop ::",
+        "0.0.0.0",
+        "10.0.0.1",
+        "127.0.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "ff02::1",
+        "fe80::1",
+        "::ffff:10.0.0.2",
+        "::ffff:224.0.0.1",
+        "::ffff:0.0.0.0",
+    ];
+    let lists = [
+        json!([]),
+        json!(["ipv4-unicast"]),
+        json!(["ipv6-unicast", "l2vpn-evpn"]),
+    ];
+    let edges = numbers
+        .iter()
+        .map(|n| json!(n))
+        .chain(texts.map(Value::from))
+        .chain(lists);
+    let edges: Vec<Value> = edges
+        .chain([Value::Null, json!(true), json!(1.0)])
+        .collect();
+    let mut taken = 0;
+    for (id, good) in [
+        ("router", router()),
+        ("neighbor", neighbor),
+        ("policyinfo", policyinfo),
+    ] {
+        let kind = builtin(id);
+        for (name, edge) in kind
+            .properties
+            .keys()
+            .flat_map(|n| edges.iter().map(move |e| (n, e)))
+        {
+            let Ok(body) = create(&kind, with(good.clone(), name, edge.clone())) else {
+                continue;
+            };
+            taken += 1;
+            let (kind, id) = (kind.id.clone(), "x".to_owned());
+            let row = crate::resource::Row {
+                kind,
+                id,
+                version: 1,
+                created: 1,
+                body,
+            };
+            let mut inputs = crate::compile::Inputs::default();
+            match row.kind.as_str() {
+                "router" => inputs.router = Some(row),
+                "neighbor" => inputs.neighbors.push(row),
+                _ => inputs.policies.push(row),
+            }
+            let refused = crate::compile::compile(&inputs).refused;
+            assert!(refused.is_empty(), "{name} {edge}: {refused:?}");
+        }
+    }
+    assert!(taken > 100, "{taken}");
+}
+
 /// Bodies that are right more often than not.
 fn good_neighbor() -> impl Strategy<Value = Value> {
     let optional = |s: BoxedStrategy<Value>| prop::option::of(s);
@@ -568,7 +696,7 @@ fn good_neighbor() -> impl Strategy<Value = Value> {
             1 => prop::sample::select(vec!["::".parse().unwrap(), "::ffff:0.0.0.0".parse().unwrap()]),
         ],
         1..=u32::MAX,
-        optional(prop_oneof![Just(json!(0)), (3..=65535u32).prop_map(Value::from)].boxed()),
+        optional((3..=65535u32).prop_map(Value::from).boxed()),
         optional((1..=255u8).prop_map(Value::from).boxed()),
         optional(any::<bool>().prop_map(Value::from).boxed()),
         optional("[ -~]{0,20}".prop_map(Value::from).boxed()),
@@ -614,9 +742,10 @@ proptest! {
     fn good_rows_are_taken_and_stay_right(value in good_neighbor(), peer_as in 1..=u32::MAX) {
         let kind = builtin("neighbor");
         let Ok(row) = create(&kind, value.clone()) else {
-            // No neighbor has the unspecified address, however it is written.
+            // No neighbor has such an address, however it is written.
             let address: std::net::IpAddr = value["neighbor_addr"].as_str().unwrap().parse().unwrap();
-            prop_assert!(address.to_canonical().is_unspecified());
+            let address = address.to_canonical();
+            prop_assert!(address.is_unspecified() || address.is_multicast());
             return Ok(());
         };
         prop_assert_eq!(create(&kind, Value::Object(row.clone())), Ok(row.clone()));

@@ -2,7 +2,7 @@
 //! closes the difference. Compares only what is declared, or was declared by
 //! us before and goes back to GoBGP's default.
 
-use crate::config::{AdminState, Family, Neighbor};
+use crate::config::{AdminState, Family, HOLD_TIME, Neighbor};
 use crate::observed::Peer;
 use crate::plan::effects::Field;
 use crate::plan::op::PeerChange;
@@ -10,9 +10,6 @@ use crate::plan::record::OwnedRecord;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
-/// GoBGP's default hold time in seconds.
-const HOLD_TIME: u16 = 90;
 
 /// One field that is not as declared. No secrets.
 #[derive(Clone, Debug)]
