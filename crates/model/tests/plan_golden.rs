@@ -163,6 +163,24 @@ fn the_keepalive_follows_a_new_hold_time() {
     assert_eq!(change.fields.keepalive_interval, Some(3));
 }
 
+/// What gobgpd itself takes the peer down for takes the rest along, in one
+/// call; and it is the only one after which the old password is not asked for.
+#[test]
+fn a_change_with_a_reset_in_it_is_an_update() {
+    for version in [V3_10, V3_36, V4_8] {
+        let mut inputs = demo();
+        let row = &mut inputs.neighbors[2].body;
+        row.insert("auth_password".into(), json!("hunter2"));
+        let mut router = Router::in_step(inputs, version);
+        let row = &mut router.inputs.neighbors[2];
+        change(row, "auth_password", json!(null));
+        change(row, "hold_time", json!(9));
+        insta::allow_duplicates! {
+            assert_snapshot!(router.plan(), @"UpdatePeer  neighbor 192.168.2.2  session reset  auth_password changes, hold_time 90 -> 9");
+        }
+    }
+}
+
 #[test]
 fn a_field_that_is_no_longer_declared_goes_back_to_the_default() {
     let mut inputs = demo();
@@ -176,7 +194,7 @@ fn a_field_that_is_no_longer_declared_goes_back_to_the_default() {
     change(&mut router.inputs.neighbors[2], "hold_time", json!(null));
     change(&mut router.inputs.neighbors[2], "description", json!(null));
     let plan = router.plan();
-    assert_snapshot!(plan, @r#"DeletePeer, AddPeer  neighbor 192.168.2.2  session reset  description "old" -> "", hold_time 9 -> 90"#);
+    assert_snapshot!(plan, @r#"UpdatePeer  neighbor 192.168.2.2  session reset  description "old" -> "", hold_time 9 -> 90"#);
     // And one that was never ours is not compared.
     let mut router = Router::in_step(demo(), V4_8);
     router.peer("192.168.2.2").hold_time = 30;

@@ -28,7 +28,10 @@ impl Gobgpd {
                 self.delete_peer(*address)?;
                 self.add_peer(*address, echo)
             }
-            Op::DeletePeer(address) => self.delete_peer(*address),
+            Op::DeletePeer(address) => {
+                self.take_password(*address)?;
+                self.delete_peer(*address)
+            }
             Op::EnablePeer(address) => self.enable_peer(*address),
             Op::DisablePeer(address) => self.disable_peer(*address),
             Op::SetPolicies {
@@ -72,8 +75,23 @@ impl Gobgpd {
     pub fn apply_first_half(&mut self, op: &Op) -> Result<(), Refusal> {
         match op {
             Op::RecreatePeer(address, _) => self.delete_peer(*address),
+            Op::DeletePeer(address) => self.take_password(*address),
             _ => Ok(()),
         }
+    }
+
+    /// What precedes a delete, where the peer has a password.
+    fn take_password(&mut self, address: IpAddr) -> Result<(), Refusal> {
+        let echo = self.echo(address)?;
+        if echo.auth_password.is_empty() {
+            return Ok(());
+        }
+        let without = PeerConf {
+            auth_password: String::new(),
+            admin_down: true,
+            ..echo
+        };
+        self.update_peer(address, without)
     }
 
     /// A listed peer as it is sent back: the local address is the session's.

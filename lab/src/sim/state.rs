@@ -70,6 +70,8 @@ pub struct Gobgpd {
     pub(super) policies: Policies,
     /// Ports; a second start does not close the first one's.
     listening: BTreeSet<u16>,
+    /// The passwords that are asked of who connects. They outlive their peers.
+    passwords: BTreeMap<IpAddr, String>,
     /// Counts up, so that no two sessions come up at one time.
     clock: u64,
 }
@@ -83,6 +85,7 @@ impl Gobgpd {
             peers: BTreeMap::new(),
             policies: Policies::default(),
             listening: BTreeSet::new(),
+            passwords: BTreeMap::new(),
             clock: 1_000_000,
         }
     }
@@ -145,11 +148,24 @@ impl Gobgpd {
         if self.peers.contains_key(&address) {
             return refuse(format!("can't overwrite the existing peer: {address}"));
         }
+        self.set_password(address, &conf.auth_password);
         self.peers.insert(address, Peer::new(conf));
         Ok(())
     }
 
-    /// `DeletePeer`.
+    /// Nothing is changed for a peer without.
+    fn set_password(&mut self, address: IpAddr, password: &str) {
+        if !password.is_empty() {
+            self.passwords.insert(address, password.to_owned());
+        }
+    }
+
+    /// What is asked of who connects from an address, if anything is.
+    pub fn asked_password(&self, address: IpAddr) -> Option<&str> {
+        self.passwords.get(&address).map(String::as_str)
+    }
+
+    /// `DeletePeer`. Its password is still asked for (3.10, 3.36, 4.8).
     pub fn delete_peer(&mut self, address: IpAddr) -> Result<(), Refusal> {
         self.started()?;
         match self.peers.remove(&address) {
@@ -170,7 +186,12 @@ impl Gobgpd {
         };
         if peer.conf.resends_open(&told, ttl_resets) {
             // Takes the peer down and adds it again, a disabled one too.
+            let password = told.auth_password.clone();
+            if !peer.conf.auth_password.is_empty() {
+                self.passwords.remove(&address);
+            }
             *peer = Peer::new(told);
+            self.set_password(address, &password);
             return Ok(());
         }
         peer.conf.hold_time = told.hold_time;
@@ -231,8 +252,8 @@ impl Gobgpd {
         }
     }
 
-    /// Every neighbor answers: sessions that may come up do, and their routes
-    /// meet the policies as they are now.
+    /// Every neighbor connects, as whom its peer expects: sessions that may come
+    /// up do, and their routes meet the policies as they are now.
     pub fn sessions_come_up(&mut self) {
         let addresses: Vec<IpAddr> = self.peers.keys().copied().collect();
         for address in addresses {
@@ -240,9 +261,11 @@ impl Gobgpd {
             let export = self.chain(address, Direction::Export);
             self.clock += 1;
             let clock = self.clock;
+            let asked = self.asked_password(address).unwrap_or_default().to_owned();
             if let Some(peer) = self.peers.get_mut(&address)
                 && peer.admin_state == AdminState::Up
                 && peer.session != SessionState::Established
+                && peer.conf.auth_password == asked
             {
                 peer.come_up(clock, import, export);
             }

@@ -216,6 +216,50 @@ fn a_password_is_in_force_and_never_shown() {
     });
 }
 
+/// gobgpd's listener goes on asking for the password of a peer that is deleted. The router waits
+/// for its neighbor to connect, so that its own connections prove nothing.
+#[test]
+fn a_password_that_is_taken_away_is_asked_for_no_more() {
+    on(BOTH, |release| {
+        let fleet = Fleet::lay(&["R", "A"])?;
+        let plain = PeerSettings::new(AS);
+        let secret = PeerSettings {
+            auth_password: Some(SecretString::from(PASSWORD)),
+            ..plain.clone()
+        };
+        let a = far_with(&fleet, "A", A, &secret)?;
+        let r = fleet.gobgpd("R", release)?;
+        let near = r.wan()?;
+        let server = Server::start(&fleet)?;
+        let router = server.router("R")?;
+        let with = json!({"passive": true, "auth_password": PASSWORD});
+        let row = server.neighbor("R", "A", A, &with)?;
+        server.until(&row, "UP")?;
+        // With what only a peer that is added anew works with.
+        server.update(&row, &json!({"auth_password": null, "hold_time": 30}))?;
+        server.until(&row, "DOWN")?;
+        a.delete_peer(near)?;
+        a.add_peer(near, &plain)?;
+        server.until(&row, "UP")?;
+        a.until_peer(near, "to have agreed on 30 s", |peer| {
+            peer.timers.negotiated_hold_time == 30
+        })?;
+        // With the whole neighbor.
+        server.update(&row, &with)?;
+        server.until(&row, "DOWN")?;
+        a.delete_peer(near)?;
+        a.add_peer(near, &secret)?;
+        server.until(&row, "UP")?;
+        server.delete(&row, "")?;
+        server.until_gone(&row)?;
+        a.delete_peer(near)?;
+        a.add_peer(near, &plain)?;
+        let row = server.neighbor("R", "A", A, &json!({"passive": true}))?;
+        server.until(&row, "UP")?;
+        server.until_in_step(&router)
+    });
+}
+
 #[test]
 fn a_route_reflectors_client_is_sent_what_another_sent() {
     on(BOTH, |release| {

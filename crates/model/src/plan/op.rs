@@ -130,8 +130,11 @@ pub enum Op {
     UpdatePeer(IpAddr, Box<PeerChange>),
     /// `DeletePeer` and at once `AddPeer` of the listed peer with the changed
     /// fields replaced: for fields that `UpdatePeer` ignores or only stores.
+    /// Never for the password, see [`Op::DeletePeer`].
     RecreatePeer(IpAddr, Box<PeerChange>),
-    /// `DeletePeer`.
+    /// `DeletePeer`; of a peer with a password, `UpdatePeer` first: gobgpd's
+    /// listener keeps the password of a peer that is deleted, and then whoever
+    /// is at that address can't connect without (3.10, 3.36, 4.8).
     DeletePeer(IpAddr),
     /// `EnablePeer`.
     EnablePeer(IpAddr),

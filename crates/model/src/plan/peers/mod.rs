@@ -241,25 +241,28 @@ impl Settled<'_> {
         attempt: Attempt,
         draft: &mut Draft<'_>,
     ) {
-        let worst = differences
-            .iter()
-            .map(|difference| difference.field.on_update(self.version))
-            .max()
-            .unwrap_or(OnUpdate::Live);
-        let change = change(self.address, target, self.peer, &record, differences);
-        let (op, disturbance) = match worst {
-            OnUpdate::Live => (
-                Op::UpdatePeer(self.address, Box::new(change)),
-                Disturbance::None,
-            ),
-            OnUpdate::Reset => (
-                Op::UpdatePeer(self.address, Box::new(change)),
-                Disturbance::SessionReset,
-            ),
-            OnUpdate::Ignored => (
-                Op::RecreatePeer(self.address, Box::new(change)),
-                Disturbance::SessionReset,
-            ),
+        let any = |what| {
+            let mut fields = differences.iter().map(|difference| difference.field);
+            fields.any(|field| field.on_update(self.version) == what)
+        };
+        let change = Box::new(change(
+            self.address,
+            target,
+            self.peer,
+            &record,
+            differences,
+        ));
+        // What gobgpd takes the peer down and adds it again for brings every
+        // other change into force, too. And it takes the old password off its
+        // listener then, which `DeletePeer` does not (3.10, 3.36, 4.8).
+        let (op, disturbance) = if any(OnUpdate::Reset) {
+            let op = Op::UpdatePeer(self.address, change);
+            (op, Disturbance::SessionReset)
+        } else if any(OnUpdate::Ignored) {
+            let op = Op::RecreatePeer(self.address, change);
+            (op, Disturbance::SessionReset)
+        } else {
+            (Op::UpdatePeer(self.address, change), Disturbance::None)
         };
         // Written before the call: whatever it sets is ours from then on.
         let mut before = record.clone();

@@ -4,8 +4,8 @@
 //! [`observe`] and [`write`] are the two ways as pure functions; here they are
 //! put on the wire. What is remembered between calls is only what an
 //! `UpdatePeer` needs: it echoes the listed peer, and since listing one peer
-//! costs gobgpd as much as listing all, the updates between two observations
-//! share one `ListPeer` that is newer than the observation.
+//! costs gobgpd as much as listing all, the updates and deletes between two
+//! observations share one `ListPeer` that is newer than the observation.
 
 mod action;
 mod error;
@@ -19,10 +19,13 @@ use error::{of_call, of_dial};
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryFutureExt};
-use sdwan_gobgp::types::{DefinedType, Peer, PeerFilter, PolicyAssignment, PolicyDirection};
+use sdwan_gobgp::types::{
+    DefinedType, Peer, PeerFilter, PeerSettings, PolicyAssignment, PolicyDirection,
+};
 use sdwan_gobgp::{Client, Timeouts};
 use sdwan_model::observed::Observed;
 use sdwan_model::plan::Op;
+use secrecy::ExposeSecret;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -69,8 +72,8 @@ struct Gobgp {
     /// Peers whose address gobgpd spells in another way than we do: 3.10
     /// keeps IPv6 text as it was typed, and finds peers by it.
     spellings: Mutex<HashMap<IpAddr, String>>,
-    /// Peers to echo in updates; `None` until the first update after an
-    /// observation.
+    /// Peers to echo in updates; `None` until the first update or delete after
+    /// an observation.
     listed: tokio::sync::Mutex<Option<HashMap<IpAddr, Peer>>>,
 }
 
@@ -183,7 +186,7 @@ impl Gobgp {
                     .add_peer_again(&listed, &write::settings(&change.fields))
                     .await
             }
-            Op::DeletePeer(address) => client.delete_peer(&self.spelled(*address)).await,
+            Op::DeletePeer(address) => self.delete_peer(*address).await,
             Op::EnablePeer(address) => client.enable_peer(&self.spelled(*address)).await,
             Op::DisablePeer(address) => client.disable_peer(&self.spelled(*address)).await,
             Op::SoftReset(address, direction) => {
@@ -225,6 +228,21 @@ impl Gobgp {
                 client.set_policy_assignment(&assignment).await
             }
         }
+    }
+
+    /// Deletes a peer and takes its password off gobgpd's listener. While
+    /// that is half done the peer is held down.
+    async fn delete_peer(&self, address: IpAddr) -> Result<(), sdwan_gobgp::Error> {
+        let listed = self.listed(address).await?;
+        if !listed.conf.auth_password.expose_secret().is_empty() {
+            let without = PeerSettings {
+                auth_password: Some(String::new().into()),
+                admin_down: Some(true),
+                ..PeerSettings::default()
+            };
+            self.client.update_peer(&listed, &without).await?;
+        }
+        self.client.delete_peer(&self.spelled(address)).await
     }
 
     /// The peer's address as gobgpd spells it.
