@@ -405,6 +405,19 @@ fn a_narrowed_export_says_needs_reset_before_4_6() {
     let mut router = narrow(V3_36);
     let plan = router.plan();
     assert_snapshot!(plan);
+    // One row for all of them tells of all of them.
+    let mut all = demo();
+    all.policies = vec![next_hop_self("p", 5, "")];
+    let mut all = Router::in_step(all, V3_36);
+    change(
+        &mut all.inputs.policies[0],
+        "route_disposition",
+        json!("reject"),
+    );
+    assert!(all.plan().to_string().contains(
+        "so 172.16.0.1, 172.16.1.1, 192.168.2.2 may still hold some until their sessions fall \
+         (gobgp neighbor ADDRESS reset)"
+    ));
     // Done, and the session stands: it stays said.
     router.write(&plan.intents);
     for step in &plan.steps {

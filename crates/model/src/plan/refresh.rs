@@ -10,6 +10,7 @@ use super::draft::Draft;
 use super::effects::{soft_out_withdraws, version_text};
 use super::peers::key;
 use super::policies::Affected;
+use super::render::some_of;
 use super::{Disturbance, Effect, Op, OwnedRecord, OwnedWrite, Stage};
 use crate::config::{Direction, RouterConfig, Source};
 use crate::observed::{Observed, Peer, Version};
@@ -64,10 +65,17 @@ pub(super) fn plan(desired: Option<&RouterConfig>, observed: &Observed, draft: &
     let rows = Rows::of(config);
     for (address, record) in &owing {
         steps(config, *address, record, &rows, draft);
-        if record.owed.contains(&Effect::Reset) {
-            say_stale(config, observed, *address, &rows, draft);
-        }
     }
+    let resets = owing
+        .iter()
+        .filter(|(_, record)| record.owed.contains(&Effect::Reset));
+    say_stale(
+        config,
+        observed,
+        resets.map(|(address, _)| *address),
+        &rows,
+        draft,
+    );
 }
 
 /// Another session than the one that holds stale routes, or none: done.
@@ -113,22 +121,36 @@ fn steps(
     }
 }
 
-/// Tells the rows of the export policies, or the neighbor's own where none
-/// is left, that their effect is not complete.
+/// Tells the rows of the export policies, or a neighbor's own where none is
+/// left, that their effect is not complete, and at which neighbors.
 fn say_stale(
     config: &RouterConfig,
     observed: &Observed,
-    address: IpAddr,
+    stale: impl Iterator<Item = IpAddr>,
     rows: &Rows<'_>,
     draft: &mut Draft<'_>,
 ) {
-    let reason = format!(
-        "needs reset: {} does not withdraw routes that an export policy newly rejects, so \
-         {address} may still hold some until its session falls (gobgp neighbor {address} reset)",
-        version_text(observed.version)
-    );
-    for source in rows.of_peer(config, Direction::Export, address) {
-        draft.failed(source, reason.clone());
+    let mut told: BTreeMap<&Source, Vec<IpAddr>> = BTreeMap::new();
+    for address in stale {
+        for source in rows.of_peer(config, Direction::Export, address) {
+            let at = told.entry(source).or_default();
+            if !at.contains(&address) {
+                at.push(address);
+            }
+        }
+    }
+    for (source, at) in told {
+        let (fall, which) = match at.as_slice() {
+            [address] => ("its session falls", address.to_string()),
+            _ => ("their sessions fall", "ADDRESS".to_owned()),
+        };
+        let reason = format!(
+            "needs reset: {} does not withdraw routes that an export policy newly rejects, so {} \
+             may still hold some until {fall} (gobgp neighbor {which} reset)",
+            version_text(observed.version),
+            some_of(&at),
+        );
+        draft.failed(source, reason);
     }
 }
 

@@ -165,3 +165,14 @@ fn names(addresses: &BTreeSet<IpAddr>) -> String {
     let texts: Vec<String> = addresses.iter().map(IpAddr::to_string).collect();
     texts.join(" ")
 }
+
+/// The first few of them, for a sentence.
+pub(super) fn some_of(addresses: &[IpAddr]) -> String {
+    const NAMED: usize = 5;
+    let named = addresses.iter().take(NAMED).map(IpAddr::to_string);
+    let mut text = named.collect::<Vec<_>>().join(", ");
+    if let Some(more) = addresses.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}

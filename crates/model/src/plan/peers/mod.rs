@@ -7,6 +7,7 @@ use super::draft::Draft;
 use super::effects::{OnUpdate, version_text};
 use super::policies::Outcome;
 use super::refresh;
+use super::render::some_of;
 use super::{Attempt, Disturbance, Op, OwnedKey, OwnedKind, OwnedRecord, OwnedWrite, Stage};
 use crate::config::{AdminState, Neighbor, RouterConfig};
 use crate::observed::{Observed, Peer, Version};
@@ -321,26 +322,16 @@ fn list(differences: &[Difference]) -> String {
 
 /// Names the peers that are nobody's we know of.
 fn foreign(config: &RouterConfig, observed: &Observed, draft: &mut Draft<'_>) {
-    const NAMED: usize = 5;
-    let mut strangers: Vec<String> = observed
+    let strangers: Vec<IpAddr> = observed
         .peers
         .keys()
         .filter(|address| !config.neighbors.contains_key(address))
         .filter(|address| !config.held.peers.contains(address))
         .filter(|address| !draft.owned().contains_key(&key(**address)))
-        .map(IpAddr::to_string)
+        .copied()
         .collect();
-    let more = strangers.len().saturating_sub(NAMED);
-    strangers.truncate(NAMED);
-    if strangers.is_empty() {
-        return;
+    if !strangers.is_empty() {
+        let strangers = some_of(&strangers);
+        draft.note(format!("not declared and left alone: neighbor {strangers}"));
     }
-    let mut text = format!(
-        "not declared and left alone: neighbor {}",
-        strangers.join(", ")
-    );
-    if more > 0 {
-        text.push_str(&format!(" and {more} more"));
-    }
-    draft.note(text);
 }
