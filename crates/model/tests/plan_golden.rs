@@ -375,6 +375,27 @@ fn peers_of_others() {
     assert_eq!(plan.intents.len(), 1);
 }
 
+/// Somebody's peer is as declared but for his having disabled it.
+#[test]
+fn a_disabled_peer_of_others_is_taken_over_and_enabled_where_that_is_declared() {
+    let mut router = Router::in_step(demo(), V4_8);
+    let mut peer = router.peer("192.168.2.2").clone();
+    peer.admin_state = AdminState::Down;
+    let address = "10.9.9.1".parse().unwrap();
+    router.observed.peers.insert(address, peer);
+    let mut row = neighbor("n4", "10.9.9.1", 65002);
+    row.body.insert("admin_state".into(), json!("up"));
+    router.inputs.neighbors.push(row);
+    let plan = router.plan();
+    assert_snapshot!(plan, @r"
+    EnablePeer  neighbor 10.9.9.1  session reset  admin_state down -> up
+    note: neighbor 10.9.9.1 was on the daemon as declared: taken over with no write
+    ");
+    router.write(&plan.intents);
+    router.peer("10.9.9.1").admin_state = AdminState::Up;
+    assert_snapshot!(router.plan(), @"in step, nothing to do");
+}
+
 #[test]
 fn policies_of_others_under_our_names() {
     let mut router = Router::in_step(demo(), V4_8);

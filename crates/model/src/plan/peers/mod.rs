@@ -161,6 +161,13 @@ fn adopt(
     ));
     draft.applied(&neighbor.source);
     by_hand(address, neighbor, peer, draft);
+    let settled = Settled {
+        address,
+        neighbor,
+        peer,
+        version,
+    };
+    settled.admin_state(neighbor, draft);
 }
 
 /// Says so where an operator holds a peer down; answers whether he does.
