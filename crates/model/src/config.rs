@@ -31,6 +31,8 @@ pub struct RouterConfig {
     pub source: Source,
     /// `StartBgp`'s values.
     pub global: Global,
+    /// Whom the routes are given to, where that is a zebra.
+    pub zebra: Option<DeclaredZebra>,
     /// By address.
     pub neighbors: BTreeMap<IpAddr, Neighbor>,
     /// The neighbor sets that statements refer to, by name; none is empty.
@@ -83,6 +85,26 @@ pub struct Global {
     pub router_id: Ipv4Addr,
     /// TCP port to listen on; `None` is gobgpd's default of 179, 0 listens nowhere.
     pub listen_port: Option<u16>,
+}
+
+/// A zebra as gobgpd is told of it: `EnableZebra`'s values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Zebra {
+    /// `unix:PATH` or `tcp:HOST:PORT`.
+    pub url: String,
+    /// Of zebra's API, 2 to 6.
+    pub version: u8,
+    /// E.g. `frr8.4`.
+    pub software_name: String,
+}
+
+/// A zebra and the operator's word on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredZebra {
+    /// Which.
+    pub zebra: Zebra,
+    /// He says that it works with this gobgpd.
+    pub confirmed: bool,
 }
 
 /// One BGP neighbor. Names are GoBGP's.

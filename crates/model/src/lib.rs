@@ -19,5 +19,6 @@ pub mod rules;
 pub mod schema;
 pub mod status;
 pub mod validate;
+pub mod zebra;
 
 mod value;

@@ -28,6 +28,23 @@ pub struct Version {
     pub minor: Option<u16>,
 }
 
+impl Version {
+    /// A declared version, e.g. `4.8`; `None` for any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.split('.');
+        let api = match numbers.next()? {
+            "3" => Api::V3,
+            "4" => Api::V4,
+            _ => return None,
+        };
+        let minor = numbers.next()?.parse().ok()?;
+        Some(Self {
+            api,
+            minor: Some(minor),
+        })
+    }
+}
+
 /// One gobgpd's whole actual state.
 #[derive(Clone, Debug)]
 pub struct Observed {

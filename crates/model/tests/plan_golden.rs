@@ -3,9 +3,10 @@
 mod support;
 
 use insta::assert_snapshot;
+use sdwan_model::compile::Inputs;
 use sdwan_model::config::AdminState;
 use sdwan_model::observed::{DefaultAction, SessionState};
-use sdwan_model::plan::{Disturbance, Effect, Op, OwnedWrite};
+use sdwan_model::plan::{Disturbance, Effect, Op, OwnedKey, OwnedKind, OwnedWrite};
 use serde_json::json;
 use support::{Router, V3_10, V3_36, V4_8, change, demo, neighbor, next_hop_self, row};
 
@@ -531,4 +532,159 @@ fn an_operators_default_is_his() {
     assert_snapshot!(router.plan());
     router.foreign_policy();
     assert_snapshot!(router.plan());
+}
+
+/// The demo's router gives its routes to a zebra.
+fn with_zebra() -> Inputs {
+    let mut inputs = demo();
+    let row = inputs.router.as_mut().expect("a router");
+    for (property, value) in [
+        ("fib", json!("zebra")),
+        ("zebra_url", json!("unix:/run/frr/zserv.api")),
+        ("zebra_version", json!(6)),
+        ("zebra_software_name", json!("frr8.4")),
+    ] {
+        change(row, property, value);
+    }
+    inputs
+}
+
+#[test]
+fn a_zebra_is_enabled_last_of_all() {
+    let router = Router::fresh(with_zebra(), V4_8);
+    assert_snapshot!(router.plan());
+}
+
+#[test]
+fn a_zebra_is_enabled_once_in_a_daemons_life() {
+    let key = OwnedKey::new(OwnedKind::Zebra, "global");
+    let mut router = Router::fresh(with_zebra(), V4_8);
+    let bring_up = router.plan();
+    router.write(&bring_up.intents);
+    // The daemon has everything else when the server dies: the call is owed.
+    let everything_else = Router::in_step(demo(), V4_8);
+    router.observed = everything_else.observed.clone();
+    router.records.extend(everything_else.records);
+    assert_eq!(router.records[&key].owed, [Effect::EnableZebra].into());
+    let again = router.plan();
+    assert_snapshot!(again, @"EnableZebra  zebra unix:/run/frr/zserv.api (frr8.4, API 6)  none  declared, and not answered yet");
+    assert!(again.intents.is_empty());
+    router.write(&again.steps[0].settles);
+    assert_snapshot!(router.plan(), @"in step, nothing to do");
+
+    // Another process knows nothing of it.
+    router.observed = Router::fresh(with_zebra(), V4_8).observed;
+    let restarted = router.plan();
+    assert!(matches!(
+        restarted.steps.last().map(|s| &s.op),
+        Some(Op::EnableZebra(_))
+    ));
+    router.write(&restarted.intents);
+    assert_eq!(router.records[&key].owed, [Effect::EnableZebra].into());
+}
+
+#[test]
+fn a_running_daemon_is_given_the_zebra_that_is_declared_now() {
+    let mut router = Router::in_step(demo(), V4_8);
+    router.inputs = with_zebra();
+    let plan = router.plan();
+    assert_snapshot!(plan, @"EnableZebra  zebra unix:/run/frr/zserv.api (frr8.4, API 6)  none  declared");
+    router.write(&plan.intents);
+    // gobgpd said no, and the operator saw why.
+    let row = router.inputs.router.as_mut().expect("a router");
+    change(row, "zebra_url", json!("tcp:127.0.0.1:2600"));
+    assert_snapshot!(router.plan(), @"EnableZebra  zebra tcp:127.0.0.1:2600 (frr8.4, API 6)  none  declared, and not answered yet");
+    // Or thought better of it.
+    let row = router.inputs.router.as_mut().expect("a router");
+    change(row, "fib", json!("none"));
+    let plan = router.plan();
+    assert_snapshot!(plan, @"in step, nothing to do");
+    router.write(&plan.intents);
+    assert!(
+        !router
+            .records
+            .keys()
+            .any(|key| key.kind == OwnedKind::Zebra)
+    );
+}
+
+#[test]
+fn a_zebra_that_gobgpd_has_is_there_until_it_is_restarted() {
+    let mut router = Router::in_step(demo(), V4_8);
+    router.inputs = with_zebra();
+    let plan = router.plan();
+    router.write(&plan.intents);
+    router.write(&plan.steps[0].settles);
+
+    let row = router.inputs.router.as_mut().expect("a router");
+    change(row, "zebra_version", json!(5));
+    change(row, "zebra_confirmed", json!(true));
+    // Nothing else waits for it.
+    router
+        .inputs
+        .neighbors
+        .push(neighbor("n4", "192.168.3.2", 65003));
+    let other = router.plan();
+    assert_snapshot!(other);
+    let row = router.inputs.router.as_mut().expect("a router");
+    change(row, "fib", json!("agent"));
+    let none = router.plan();
+    assert_snapshot!(none);
+
+    // The operator did as he was told.
+    router.observed = Router::fresh(demo(), V4_8).observed;
+    let plan = router.plan();
+    router.write(&plan.intents);
+    assert!(
+        !plan
+            .steps
+            .iter()
+            .any(|step| matches!(step.op, Op::EnableZebra(_)))
+    );
+    assert!(
+        !router
+            .records
+            .keys()
+            .any(|key| key.kind == OwnedKind::Zebra)
+    );
+}
+
+/// What the daemon tells of itself counts, whatever was declared of it.
+#[test]
+fn a_zebra_that_would_break_this_daemon_is_not_enabled() {
+    let mut router = Router::in_step(demo(), V3_10);
+    router.inputs = with_zebra();
+    assert_snapshot!(router.plan(), @"
+    no steps
+    failed: router GoBGP-3: not connected to zebra unix:/run/frr/zserv.api (frr8.4, API 6): gobgpd before 3.18 panics against the zebra of FRR 8 and newer: use a newer gobgpd, or `fib: agent`, which needs no zebra
+    ");
+    router.observed.version.minor = None;
+    assert_snapshot!(router.plan(), @"
+    no steps
+    failed: router GoBGP-3: not connected to zebra unix:/run/frr/zserv.api (frr8.4, API 6): gobgp_version is not declared, and before 3.18 gobgpd panics against the zebra of FRR 8: declare it; or try this pair, and if it works, set zebra_confirmed
+    ");
+    let row = router.inputs.router.as_mut().expect("a router");
+    change(row, "zebra_confirmed", json!(true));
+    assert_eq!(router.plan().steps.len(), 1);
+}
+
+#[test]
+fn a_router_that_goes_lets_go_of_its_zebra() {
+    let mut router = Router::in_step(demo(), V4_8);
+    router.inputs = with_zebra();
+    let plan = router.plan();
+    router.write(&plan.intents);
+    router.write(&plan.steps[0].settles);
+    router.inputs = Inputs::default();
+    let plan = router.plan();
+    assert!(
+        plan.notes
+            .iter()
+            .any(|note| note.contains("until it is restarted"))
+    );
+    router.write(&plan.intents);
+    for step in &plan.steps {
+        router.write(&step.settles);
+    }
+    assert!(router.records.is_empty(), "{:?}", router.records);
 }

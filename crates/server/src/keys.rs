@@ -95,6 +95,7 @@ fn owned_key(rest: &str) -> Option<(&str, OwnedKey)> {
         "peer" => OwnedKind::Peer,
         "policy" => OwnedKind::Policy,
         "neighbor-set" => OwnedKind::NeighborSet,
+        "zebra" => OwnedKind::Zebra,
         _ => return None,
     };
     let name = name.to_owned();
@@ -132,6 +133,7 @@ pub fn owned(router: &str, key: &OwnedKey) -> String {
         OwnedKind::Peer => "peer",
         OwnedKind::Policy => "policy",
         OwnedKind::NeighborSet => "neighbor-set",
+        OwnedKind::Zebra => "zebra",
     };
     format!("{OWNED}{router}/{kind}/{}", key.name)
 }
@@ -180,6 +182,7 @@ mod tests {
             kind: OwnedKind::NeighborSet,
             name: "p/export/s".into(),
         };
+        let zebra = OwnedKey::new(OwnedKind::Zebra, "global");
         for (key, parsed) in [
             (config("routers", "1"), Key::Config("routers", "1")),
             (state("routers", "1"), Key::State("routers", "1")),
@@ -189,6 +192,7 @@ mod tests {
             ),
             (deleting("neighbors", "1"), Key::Deleting("neighbors", "1")),
             (owned("1", &owned_key), Key::Owned("1", owned_key.clone())),
+            (owned("1", &zebra), Key::Owned("1", zebra.clone())),
             (reachability("1"), Key::Reachability("1")),
             (hold(&Scope::All), Key::Hold(Scope::All)),
             (

@@ -15,3 +15,5 @@ mod monitoring;
 #[path = "reconcile/safety.rs"]
 mod safety;
 mod support;
+#[path = "reconcile/zebra.rs"]
+mod zebra;

@@ -18,6 +18,8 @@ impl Gobgpd {
     pub fn apply(&mut self, op: &Op) -> Result<(), Refusal> {
         match op {
             Op::StartBgp(global) => self.start_bgp(global),
+            // Routes go to the kernel, which nothing here has.
+            Op::EnableZebra(_) => Ok(()),
             Op::AddPeer(address, neighbor) => self.add_peer(*address, fresh(*address, neighbor)),
             Op::UpdatePeer(address, change) => {
                 let echo = self.echo(*address)?.with(&change.fields);

@@ -9,7 +9,7 @@ mod fields;
 mod neighbor;
 mod policy;
 
-use crate::config::{Global, Held, Neighbor, RouterConfig, Source};
+use crate::config::{DeclaredZebra, Global, Held, Neighbor, RouterConfig, Source, Zebra};
 use crate::resource::{ResourceRef, Row};
 use fields::Fields;
 use std::collections::BTreeMap;
@@ -42,10 +42,11 @@ pub fn compile(inputs: &Inputs) -> Compiled {
     let mut held = Held::default();
     let neighbors = neighbors(&inputs.neighbors, &mut held, &mut refused);
     let compiled = policy::compile(&inputs.policies, &neighbors, &mut held, &mut refused);
-    let config = inputs.router.as_ref().and_then(|row| match global(row) {
-        Ok(global) => Some(RouterConfig {
+    let config = inputs.router.as_ref().and_then(|row| match router(row) {
+        Ok((global, zebra)) => Some(RouterConfig {
             source: source(row),
             global,
+            zebra,
             neighbors,
             neighbor_sets: compiled.sets,
             policies: compiled.policies,
@@ -69,8 +70,15 @@ fn source(row: &Row) -> Source {
     }
 }
 
-fn global(row: &Row) -> Result<Global, String> {
+fn router(row: &Row) -> Result<(Global, Option<DeclaredZebra>), String> {
     let mut fields = Fields::of(row);
+    let global = global(&mut fields);
+    let zebra = zebra(&mut fields);
+    fields.check()?;
+    Ok((global.ok_or("incomplete")?, zebra))
+}
+
+fn global(fields: &mut Fields<'_>) -> Option<Global> {
     let asn = fields.number("local_as", 1..=u64::from(u32::MAX));
     let asn = fields.required("local_as", asn);
     let router_id = fields.parsed::<Ipv4Addr>("router_id", "an IPv4 address");
@@ -79,15 +87,33 @@ fn global(row: &Row) -> Result<Global, String> {
         fields.wrong("router_id", "0.0.0.0 is no BGP identifier");
     }
     let listen_port = fields.number("listen_port", 0..=u64::from(u16::MAX));
-    fields.check()?;
-    match (asn, router_id) {
-        (Some(asn), Some(router_id)) => Ok(Global {
-            asn,
-            router_id,
-            listen_port,
-        }),
-        _ => Err("incomplete".to_owned()),
+    Some(Global {
+        asn: asn?,
+        router_id: router_id?,
+        listen_port,
+    })
+}
+
+fn zebra(fields: &mut Fields<'_>) -> Option<DeclaredZebra> {
+    let words = [("none", false), ("agent", false), ("zebra", true)];
+    if fields.word("fib", &words) != Some(true) {
+        return None;
     }
+    let url = fields.text("zebra_url");
+    let url = fields.required("zebra_url", url);
+    let version = fields.number("zebra_version", 2..=6);
+    let version = fields.required("zebra_version", version);
+    let name = fields.text("zebra_software_name");
+    let name = fields.required("zebra_software_name", name);
+    let confirmed = fields.flag("zebra_confirmed").unwrap_or(false);
+    Some(DeclaredZebra {
+        zebra: Zebra {
+            url: url?.to_owned(),
+            version: version?,
+            software_name: name?.to_owned(),
+        },
+        confirmed,
+    })
 }
 
 /// Reads every neighbor row. Rows that claim one address contradict each

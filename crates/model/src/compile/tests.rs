@@ -341,3 +341,31 @@ proptest! {
         prop_assert_eq!(words, rows);
     }
 }
+
+#[test]
+fn a_zebra_is_compiled_and_half_of_one_is_refused() {
+    let mut inputs = demo();
+    let body = &mut inputs.router.as_mut().unwrap().body;
+    body.insert("fib".into(), json!("zebra"));
+    body.insert("zebra_url".into(), json!("unix:/run/frr/zserv.api"));
+    body.insert("zebra_version".into(), json!(6));
+    let compiled = compile(&inputs);
+    assert!(compiled.config.is_none());
+    assert_eq!(
+        reasons(&compiled),
+        "router r1 refused: zebra_software_name: is missing"
+    );
+    let body = &mut inputs.router.as_mut().unwrap().body;
+    body.insert("zebra_software_name".into(), json!("frr8.4"));
+    let zebra = compile(&inputs).config.unwrap().zebra.unwrap();
+    assert_eq!(
+        zebra.zebra.to_string(),
+        "zebra unix:/run/frr/zserv.api (frr8.4, API 6)"
+    );
+    assert!(!zebra.confirmed);
+    for other in [json!("none"), json!("agent"), Value::Null] {
+        let body = &mut inputs.router.as_mut().unwrap().body;
+        body.insert("fib".into(), other);
+        assert!(compile(&inputs).config.unwrap().zebra.is_none());
+    }
+}

@@ -9,8 +9,9 @@
 //!
 //! The rooms: `global` (AS and router-id), `policies` (sets, policies,
 //! assignments), `peers`, `refresh` (what a changed policy owes to the
-//! sessions), `effects` (what a change of a peer's field does on which
-//! version), `render` (the text that `sdwan plan` prints).
+//! sessions), `zebra` (whom the routes are given to), `effects` (what a change
+//! of a peer's field does on which version), `render` (the text that
+//! `sdwan plan` prints).
 
 mod draft;
 mod effects;
@@ -21,6 +22,7 @@ mod policies;
 mod record;
 mod refresh;
 mod render;
+mod zebra;
 
 pub use op::{Op, PeerChange, Stage, Step};
 pub use record::{Attempt, Effect, OwnedKey, OwnedKind, OwnedRecord, OwnedWrite};
@@ -105,6 +107,7 @@ pub fn plan(
     let policies = policies::plan(desired, observed, &mut draft);
     peers::plan(desired, observed, &policies, &mut draft);
     refresh::plan(desired, observed, &mut draft);
+    zebra::plan(desired, observed, &mut draft);
     draft.finish()
 }
 

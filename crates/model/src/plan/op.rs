@@ -1,7 +1,7 @@
 //! The steps of a plan: one management call each, in stages.
 
 use super::{Disturbance, OwnedWrite};
-use crate::config::{Direction, Global, Neighbor, Policy};
+use crate::config::{Direction, Global, Neighbor, Policy, Zebra};
 use crate::observed::DefaultAction;
 use crate::resource::ResourceRef;
 use serde::Serialize;
@@ -59,6 +59,8 @@ pub enum Stage {
     UpdatePeers,
     /// Soft resets that are owed.
     Refresh,
+    /// EnableZebra, which gobgpd may take its time over: nothing waits for it.
+    Zebra,
 }
 
 impl Stage {
@@ -114,6 +116,7 @@ impl Stage {
             AddPeers | UpdatePeers | Refresh => &[
                 Start, Clear, Sets, Policies, Assign, Unload, Restore, Reassign,
             ],
+            Zebra => &[Start],
         }
     }
 }
@@ -124,6 +127,8 @@ impl Stage {
 pub enum Op {
     /// `StartBgp`; only ever sent to a daemon whose asn is 0.
     StartBgp(Global),
+    /// `EnableZebra`: once in the life of a daemon's process, for all of it.
+    EnableZebra(Zebra),
     /// `AddPeer`.
     AddPeer(IpAddr, Box<Neighbor>),
     /// `UpdatePeer`: the listed peer with the changed fields replaced.

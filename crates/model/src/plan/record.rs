@@ -1,6 +1,7 @@
 //! What we remember of the objects that we made on a daemon: `/owned` in the
 //! store. Written before the first call, so that a crash loses nothing.
 
+use crate::config::Zebra;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -14,6 +15,8 @@ pub enum OwnedKind {
     Policy,
     /// A neighbor set, by name.
     NeighborSet,
+    /// The connection to a zebra; a daemon has one at most.
+    Zebra,
 }
 
 /// The key of an ownership record within its router.
@@ -53,6 +56,10 @@ pub struct OwnedRecord {
     /// done again until one of them moves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempted: Option<Attempt>,
+    /// The zebra that gobgpd was told to connect to. It can't be read back,
+    /// and is true for as long as the daemon's process lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zebra: Option<Zebra>,
     /// Somebody else made it and it was equal to what was declared: it may
     /// have settings that were never ours.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -71,6 +78,9 @@ pub enum Effect {
     /// neighbor. Never done by itself: the status says `needs reset`, and it
     /// is settled when another session is seen.
     Reset,
+    /// The call that connects to a zebra; settled when the daemon has
+    /// answered it.
+    EnableZebra,
 }
 
 /// Fingerprints of the two sides of a disturbing step.

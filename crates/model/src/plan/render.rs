@@ -77,6 +77,7 @@ impl Op {
     pub fn call(&self) -> &'static str {
         match self {
             Self::StartBgp(_) => "StartBgp",
+            Self::EnableZebra(_) => "EnableZebra",
             Self::AddPeer(..) => "AddPeer",
             Self::UpdatePeer(..) => "UpdatePeer",
             Self::RecreatePeer(..) => "DeletePeer, AddPeer",
@@ -112,6 +113,7 @@ impl Op {
     pub fn object(&self) -> String {
         match self {
             Self::StartBgp(global) => format!("AS {} router-id {}", global.asn, global.router_id),
+            Self::EnableZebra(zebra) => zebra.to_string(),
             Self::AddPeer(address, neighbor) => {
                 format!("neighbor {address} AS {}", neighbor.peer_as)
             }

@@ -1,9 +1,11 @@
 //! What must hold between the properties of one row of a built-in kind.
 
 use super::Violation;
-use crate::config::HOLD_TIME;
+use crate::config::{HOLD_TIME, Zebra};
+use crate::observed::Version;
 use crate::resource::Body;
 use crate::schema::Kind;
+use crate::zebra::{Pair, judge as judge_pair};
 use serde_json::Value;
 use std::net::IpAddr;
 
@@ -13,6 +15,7 @@ pub(super) fn judge(kind: &Kind, body: &Body, violations: &mut Vec<Violation>) {
         return;
     }
     match kind.id.as_str() {
+        "router" => router(body, violations),
         "neighbor" => neighbor(body, violations),
         "policyinfo" => policyinfo(body, violations),
         _ => {}
@@ -52,12 +55,60 @@ fn neighbor(body: &Body, violations: &mut Vec<Violation>) {
     }
 }
 
+/// Whether something is said against a property already.
+fn is_broken(violations: &[Violation], name: &str) -> bool {
+    let pointer = crate::document::child("", name);
+    violations.iter().any(|v| v.pointer == pointer)
+}
+
+fn router(body: &Body, violations: &mut Vec<Violation>) {
+    const NEEDED: [&str; 3] = ["zebra_url", "zebra_version", "zebra_software_name"];
+    const CONFIRMED: &str = "zebra_confirmed";
+    let given = |name: &str| body.get(name).filter(|v| !v.is_null());
+    if is_broken(violations, "fib") {
+        return;
+    }
+    if given("fib").is_none_or(|fib| fib != "zebra") {
+        let alone = NEEDED.into_iter().chain([CONFIRMED]);
+        violations.extend(alone.filter(|name| given(name).is_some()).map(|name| {
+            Violation::of(
+                name,
+                "only goes with `fib: zebra`: leave it out, or set it to null",
+            )
+        }));
+        return;
+    }
+    for name in NEEDED {
+        if given(name).is_none() && !is_broken(violations, name) {
+            violations.push(Violation::of(name, "is required with `fib: zebra`"));
+        }
+    }
+    let text = |name: &str| given(name)?.as_str().map(str::to_owned);
+    let number = |name: &str| u8::try_from(given(name)?.as_u64()?).ok();
+    let [url, version, software_name] = NEEDED;
+    let (Some(url), Some(version), Some(name)) = (text(url), number(version), text(software_name))
+    else {
+        return;
+    };
+    let zebra = Zebra {
+        url,
+        version,
+        software_name: name,
+    };
+    let declared = given("gobgp_version").and_then(Value::as_str);
+    let confirmed = given(CONFIRMED) == Some(&Value::Bool(true));
+    match judge_pair(declared.and_then(Version::parse), &zebra) {
+        Pair::Breaks(why) => violations.push(Violation::of(software_name, why)),
+        Pair::Untried(why) if !confirmed && !is_broken(violations, CONFIRMED) => {
+            violations.push(Violation::of(CONFIRMED, why));
+        }
+        Pair::Untried(_) | Pair::Works => {}
+    }
+}
+
 fn policyinfo(body: &Body, violations: &mut Vec<Violation>) {
     let given = |name: &str| body.get(name).is_some_and(|v| !v.is_null());
-    let broken = |name: &str| {
-        let pointer = crate::document::child("", name);
-        violations.iter().any(|v| v.pointer == pointer)
-    };
+    let broken = |name: &str| is_broken(violations, name);
     let one_of = ["statement_action", "route_disposition"];
     if !one_of.iter().any(|name| given(name) || broken(name)) {
         violations.push(Violation::of(

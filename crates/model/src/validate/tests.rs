@@ -86,6 +86,11 @@ fn the_transcripts_rows_are_right() {
         "local_as": 65001,
         "listen_port": null,
         "gobgp_version": null,
+        "fib": null,
+        "zebra_url": null,
+        "zebra_version": null,
+        "zebra_software_name": null,
+        "zebra_confirmed": null,
     }));
     assert_eq!(row, expected);
     assert!(row.keys().eq(expected.keys()), "in the schema's order");
@@ -101,6 +106,99 @@ fn the_transcripts_rows_are_right() {
         "apply_neighbor": "172.16.0.2", "exist": "New",
     });
     create(&builtin("policyinfo"), policyinfo).unwrap();
+}
+
+/// A router with these properties, and where it is refused.
+fn refused_at(more: Value) -> Vec<String> {
+    let mut body = router();
+    body.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    match create(&builtin("router"), body) {
+        Ok(_) => Vec::new(),
+        Err(violations) => violations.into_iter().map(|v| v.pointer).collect(),
+    }
+}
+
+#[test]
+fn a_zebra_is_whole_and_known_to_work_or_refused() {
+    let zebra = |more: Value| {
+        let mut whole = json!({
+            "fib": "zebra", "zebra_url": "unix:/run/frr/zserv.api", "zebra_version": 6,
+            "zebra_software_name": "frr8.4", "gobgp_version": "3.36",
+        });
+        let more = more.as_object().unwrap().clone();
+        whole.as_object_mut().unwrap().extend(more);
+        refused_at(whole)
+    };
+    for fine in [
+        json!({}),
+        json!({"gobgp_version": "4.8", "zebra_url": "tcp:127.0.0.1:2600"}),
+        json!({"zebra_url": "tcp:[::1]:2600", "zebra_confirmed": false}),
+        json!({"gobgp_version": null, "zebra_confirmed": true}),
+        json!({"zebra_software_name": "frr9.1", "zebra_confirmed": true}),
+        json!({"zebra_software_name": "quagga", "zebra_version": 3, "zebra_confirmed": true}),
+    ] {
+        assert_eq!(zebra(fine.clone()), [""; 0], "{fine}");
+    }
+    for (wrong, at) in [
+        (
+            json!({"zebra_url": null, "zebra_version": null, "zebra_software_name": null}),
+            vec!["/zebra_url", "/zebra_version", "/zebra_software_name"],
+        ),
+        (
+            json!({"zebra_url": "/run/frr/zserv.api", "zebra_version": 7, "zebra_software_name": "FRR 8"}),
+            vec!["/zebra_url", "/zebra_version", "/zebra_software_name"],
+        ),
+        (json!({"zebra_url": "unix:relative"}), vec!["/zebra_url"]),
+        (json!({"zebra_url": "tcp:127.0.0.1"}), vec!["/zebra_url"]),
+        // Known to break, and nobody's word helps.
+        (
+            json!({"gobgp_version": "3.10", "zebra_confirmed": true}),
+            vec!["/zebra_software_name"],
+        ),
+        (
+            json!({"gobgp_version": "3.17"}),
+            vec!["/zebra_software_name"],
+        ),
+        (
+            json!({"zebra_software_name": "frr10.3", "zebra_confirmed": true}),
+            vec!["/zebra_software_name"],
+        ),
+        (
+            json!({"gobgp_version": "4.8", "zebra_software_name": "frr10"}),
+            vec!["/zebra_software_name"],
+        ),
+        // Somebody has to have tried it.
+        (json!({"gobgp_version": null}), vec!["/zebra_confirmed"]),
+        (
+            json!({"zebra_software_name": "frr8.5", "zebra_confirmed": false}),
+            vec!["/zebra_confirmed"],
+        ),
+        (json!({"zebra_version": 5}), vec!["/zebra_confirmed"]),
+    ] {
+        assert_eq!(zebra(wrong.clone()), at, "{wrong}");
+    }
+}
+
+#[test]
+fn a_zebras_properties_go_with_a_zebra_only() {
+    let all = json!({
+        "zebra_url": "unix:/run/frr/zserv.api", "zebra_version": 6,
+        "zebra_software_name": "frr8.4", "zebra_confirmed": false,
+    });
+    let pointers = [
+        "/zebra_url",
+        "/zebra_version",
+        "/zebra_software_name",
+        "/zebra_confirmed",
+    ];
+    for fib in [Value::Null, json!("none"), json!("agent")] {
+        assert_eq!(refused_at(json!({ "fib": fib })), [""; 0]);
+        assert_eq!(refused_at(with(all.clone(), "fib", fib)), pointers);
+    }
+    // What is wrong is the word, and nothing follows from it.
+    assert_eq!(refused_at(with(all, "fib", json!("quagga"))), ["/fib"]);
 }
 
 #[test]

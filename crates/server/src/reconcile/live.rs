@@ -2,7 +2,7 @@
 
 use super::Supervisor;
 use super::decide::decide;
-use super::pass::minor;
+use super::pass::version;
 use crate::live::{Error, Live};
 use crate::monitor::Standing;
 use crate::speaker::{self, Counters, Route, Speaker};
@@ -23,7 +23,7 @@ impl Live for Supervisor {
             .catalog
             .router_view(router)
             .ok_or_else(|| Error::NotConnected(router.to_owned()))?;
-        let observed = patiently(speaker.observe(minor(&view))).await?;
+        let observed = patiently(speaker.observe(version(&view))).await?;
         Ok(decide(&view, &observed).plan)
     }
 

@@ -9,7 +9,7 @@ use crate::catalog::{Catalog, Report, RouterView};
 use crate::monitor::{Board, Link, Roster, Standing};
 use crate::speaker::{Error, Speaker};
 use prometheus_client::metrics::histogram::Histogram;
-use sdwan_model::observed::Observed;
+use sdwan_model::observed::{Observed, Version};
 use sdwan_model::plan::Verdict;
 use sdwan_model::status::{FAILED, State};
 use std::sync::Arc;
@@ -66,7 +66,7 @@ impl Ground {
             () = stop.cancelled() => return Ended::Rest,
             // Nobody waits for the answer of a connection that is given up.
             () = self.link.left(&speaker) => return Ended::Unseen,
-            observed = speaker.observe(minor(&view)) => observed,
+            observed = speaker.observe(version(&view)) => observed,
         };
         let observed = match observed {
             Ok(observed) => observed,
@@ -207,14 +207,9 @@ async fn think(view: RouterView, observed: Observed) -> Result<(RouterView, Deci
     .map_err(|error| format!("planning failed, which is a bug: {error}"))
 }
 
-/// The declared minor version, e.g. 8 of `4.8`.
-pub(super) fn minor(view: &RouterView) -> Option<u16> {
-    view.gobgp_version
-        .as_deref()?
-        .split('.')
-        .nth(1)?
-        .parse()
-        .ok()
+/// The version that the daemon is said to have.
+pub(super) fn version(view: &RouterView) -> Option<Version> {
+    Version::parse(view.gobgp_version.as_deref()?)
 }
 
 fn roster(view: &RouterView) -> Roster {

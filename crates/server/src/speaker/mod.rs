@@ -8,7 +8,7 @@ pub use gobgp::GobgpDial;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use sdwan_model::observed::{Observed, SessionState};
+use sdwan_model::observed::{Observed, SessionState, Version};
 use sdwan_model::plan::Op;
 use std::net::IpAddr;
 
@@ -21,9 +21,9 @@ pub trait Dial: Send + Sync + 'static {
 /// A connected gobgpd. Every call has a deadline; calls may run side by side.
 #[async_trait::async_trait]
 pub trait Speaker: Send + Sync {
-    /// Everything that a plan needs, complete or an error. `minor` is the
-    /// declared minor version.
-    async fn observe(&self, minor: Option<u16>) -> Result<Observed, Error>;
+    /// Everything that a plan needs, complete or an error. `said` is the
+    /// version that the daemon is said to have, for what it does not tell.
+    async fn observe(&self, said: Option<Version>) -> Result<Observed, Error>;
 
     /// One write call.
     async fn apply(&self, op: &Op) -> Result<(), Error>;

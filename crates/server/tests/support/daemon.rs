@@ -275,6 +275,7 @@ impl Inner {
         }
         match op {
             Op::StartBgp(_) => Ok(()),
+            Op::EnableZebra(_) => Ok(()),
             Op::AddPeer(..)
             | Op::UpdatePeer(..)
             | Op::RecreatePeer(..)
@@ -537,6 +538,7 @@ fn change(peer: &mut Peer, fields: &config::Neighbor) {
 fn title(op: &Op) -> String {
     match op {
         Op::StartBgp(global) => format!("StartBgp {}", global.asn),
+        Op::EnableZebra(zebra) => format!("EnableZebra {}", zebra.url),
         Op::AddPeer(address, _) => format!("AddPeer {address}"),
         Op::UpdatePeer(address, change) => format!("UpdatePeer {address} {:?}", change.names),
         Op::RecreatePeer(address, change) => format!("RecreatePeer {address} {:?}", change.names),
@@ -637,14 +639,14 @@ impl Connection {
 
 #[async_trait::async_trait]
 impl Speaker for Connection {
-    async fn observe(&self, minor: Option<u16>) -> Result<Observed, Error> {
+    async fn observe(&self, said: Option<Version>) -> Result<Observed, Error> {
         self.call("observe", |inner| {
             inner.observes += 1;
             if inner.incomplete {
                 return Err(Error::Incomplete("the list of peers broke off".into()));
             }
             let mut observed = inner.observed.clone();
-            observed.version.minor = minor;
+            observed.version.minor = said.and_then(|said| said.minor);
             Ok(observed)
         })
         .await

@@ -204,7 +204,7 @@ fn records(inventory: &Inventory<'_>, draft: &mut Draft<'_>) {
     for key in draft.owned().keys() {
         let name = key.name.as_str();
         let gone = match key.kind {
-            OwnedKind::Peer => false,
+            OwnedKind::Peer | OwnedKind::Zebra => false,
             OwnedKind::Policy => {
                 !inventory.want.contains_key(name)
                     && !inventory.is_kept(name)

@@ -4,7 +4,7 @@ use super::{Fate, SIDE_BY_SIDE, execute, met};
 use crate::speaker::{Counters, Error, Route, SessionEvent, Speaker};
 use futures::stream::BoxStream;
 use sdwan_model::config::{Direction, Global};
-use sdwan_model::observed::{DefaultAction, Observed};
+use sdwan_model::observed::{DefaultAction, Observed, Version};
 use sdwan_model::plan::{Disturbance, Op, Stage, Step};
 use std::net::IpAddr;
 use std::sync::Mutex;
@@ -22,7 +22,7 @@ struct Script {
 
 #[async_trait::async_trait]
 impl Speaker for Script {
-    async fn observe(&self, _: Option<u16>) -> Result<Observed, Error> {
+    async fn observe(&self, _: Option<Version>) -> Result<Observed, Error> {
         Err(Error::Incomplete("not asked here".into()))
     }
 

@@ -23,7 +23,7 @@ use sdwan_gobgp::types::{
     DefinedType, Peer, PeerFilter, PeerSettings, PolicyAssignment, PolicyDirection,
 };
 use sdwan_gobgp::{Client, Timeouts};
-use sdwan_model::observed::Observed;
+use sdwan_model::observed::{Observed, Version};
 use sdwan_model::plan::Op;
 use secrecy::ExposeSecret;
 use std::collections::HashMap;
@@ -79,14 +79,14 @@ struct Gobgp {
 
 #[async_trait::async_trait]
 impl Speaker for Gobgp {
-    async fn observe(&self, minor: Option<u16>) -> Result<Observed, Error> {
+    async fn observe(&self, said: Option<Version>) -> Result<Observed, Error> {
         *self.listed.lock().await = None;
         let answer = self.answer().await.map_err(of_call)?;
         *self
             .spellings
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = observe::spellings(&answer.peers);
-        observe::observed(self.client.api(), minor, answer)
+        observe::observed(self.client.api(), said, answer)
     }
 
     async fn apply(&self, op: &Op) -> Result<(), Error> {
@@ -94,6 +94,8 @@ impl Speaker for Gobgp {
         match outcome {
             // What was to go is gone already.
             Err(sdwan_gobgp::Error::NotFound { .. }) if write::removes(op) => Ok(()),
+            // An earlier call whose answer was lost; which zebra it is, gobgpd can't tell.
+            Err(sdwan_gobgp::Error::Exists { .. }) if matches!(op, Op::EnableZebra(_)) => Ok(()),
             outcome => outcome.map_err(of_call),
         }
     }
@@ -169,6 +171,7 @@ impl Gobgp {
         let client = &self.client;
         match op {
             Op::StartBgp(global) => client.start_bgp(&write::global(global)).await,
+            Op::EnableZebra(zebra) => client.enable_zebra(&write::zebra(zebra)).await,
             Op::AddPeer(address, neighbor) => {
                 client.add_peer(*address, &write::settings(neighbor)).await
             }

@@ -36,9 +36,11 @@ impl Answer {
     }
 }
 
-/// The whole of it, or an error. `declared` is the minor version that the
-/// operator named; what the daemon itself tells counts more.
-pub(super) fn observed(api: Api, declared: Option<u16>, answer: Answer) -> Result<Observed, Error> {
+/// The whole of it, or an error. `said` is the version that the operator, or
+/// the agent beside the daemon, named; what the daemon itself tells counts
+/// more, and so does the API that it speaks.
+pub(super) fn observed(api: Api, said: Option<Version>, answer: Answer) -> Result<Observed, Error> {
+    let said = said.filter(|said| said.api == version(api));
     let held: HashSet<&str> = answer
         .policies
         .iter()
@@ -52,7 +54,7 @@ pub(super) fn observed(api: Api, declared: Option<u16>, answer: Answer) -> Resul
     Ok(Observed {
         version: Version {
             api: version(api),
-            minor: told_minor(api, &answer.peers).or(declared),
+            minor: told_minor(api, &answer.peers).or(said.and_then(|said| said.minor)),
         },
         global: global(&answer.global)?,
         loose_statements: loose.map(|statement| statement.name.clone()).collect(),

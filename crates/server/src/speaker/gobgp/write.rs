@@ -3,7 +3,7 @@
 use super::{action, observe};
 use sdwan_gobgp::types::{
     Actions, AfiSafiSettings, Conditions, DefinedSet, Global, MatchSet, PeerSettings, Policy,
-    PolicyAssignment, PolicyDirection, ResetDirection, RouteAction, Statement,
+    PolicyAssignment, PolicyDirection, ResetDirection, RouteAction, Statement, Zebra,
 };
 use sdwan_model::config::{self, AdminState, Direction, Disposition, Neighbor};
 use sdwan_model::observed::DefaultAction;
@@ -31,6 +31,10 @@ pub(super) fn global(global: &config::Global) -> Global {
         },
         ..Global::default()
     }
+}
+
+pub(super) fn zebra(zebra: &config::Zebra) -> Zebra {
+    Zebra::new(&zebra.url, zebra.version, &zebra.software_name)
 }
 
 /// The declared fields, and only those.

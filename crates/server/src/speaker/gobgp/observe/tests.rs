@@ -24,7 +24,7 @@ fn neighbor(address: &str) -> types::Peer {
 }
 
 fn seen(answer: Answer) -> Observed {
-    observed(Api::V4, Some(5), answer).unwrap()
+    observed(Api::V4, Version::parse("4.5"), answer).unwrap()
 }
 
 #[test]
@@ -66,6 +66,14 @@ fn the_daemon_knows_its_version_better_than_its_operator() {
     ] {
         assert_eq!(told(no_version), Some(5), "{no_version}");
     }
+}
+
+/// Somebody put another gobgpd there since.
+#[test]
+fn a_version_of_another_api_says_nothing() {
+    let said = Version::parse("3.36.0");
+    let observed = observed(Api::V4, said, started(Vec::new())).unwrap();
+    assert_eq!(observed.version.minor, None);
 }
 
 #[test]
