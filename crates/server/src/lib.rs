@@ -3,6 +3,7 @@
 //! Data's ways through it are in docs/ARCHITECTURE.md. Everything here runs on
 //! injected ids and time; only [`config`] and the binaries read the machine.
 
+pub mod agents;
 pub mod api;
 pub mod catalog;
 pub mod config;

@@ -1,6 +1,7 @@
 //! The whole server, put together: catalog, reconciler, monitor and API in
 //! one process.
 
+use crate::agents::Agents;
 use crate::api::{self, Limits};
 use crate::catalog::{self, Catalog};
 use crate::config::{self, Address, Config};
@@ -111,18 +112,22 @@ impl Server {
             instance: deps.instance.clone(),
         };
         let catalog = Catalog::open(Arc::clone(&deps.store), schemas, options).await?;
+        let agents = Arc::new(Agents::new(Arc::clone(&catalog), deps.settings.silence));
         let supervisor = Supervisor::new(Arc::clone(&catalog), deps.dial, deps.settings);
         let watches = CancellationToken::new();
         let dependencies = api::Deps {
             catalog,
             live: Arc::clone(&supervisor) as Arc<dyn crate::live::Live>,
+            agents: Arc::clone(&agents),
             metrics: Arc::new(Metrics::new(deps.store, &supervisor)),
             instance: deps.instance,
             shutdown: watches.clone(),
         };
         let router = api::router(dependencies, config, Limits::default()).map_err(Error::Routes)?;
 
-        let work = Part::start(|stop| supervisor.run(stop));
+        let work = Part::start(|stop| async move {
+            tokio::join!(supervisor.run(stop.clone()), agents.run(stop));
+        });
         let api = Part::start(|stop| async move {
             // Watches would keep their connections open for ever.
             let ending = stop.clone();

@@ -6,6 +6,8 @@
 //! stick for ever and is refused. What was seen and what was acknowledged are
 //! kept apart, so neither has to wait for the other.
 
+pub mod fib;
+
 use serde::{Deserialize, Serialize};
 
 /// What users see in the STATUS column.

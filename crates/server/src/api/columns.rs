@@ -6,6 +6,7 @@ use crate::speaker::Counters;
 use bytes::Bytes;
 use sdwan_model::resource::Row;
 use sdwan_model::schema::{Kind, MASK, Property, Schemas};
+use sdwan_model::status::fib;
 use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -57,6 +58,8 @@ pub(crate) enum Source {
     Since,
     /// What the monitor saw last.
     SessionState,
+    /// What the router's agent said.
+    Fib(fn(&fib::Shown<'_>) -> Value),
     /// The router if it was asked, else what the monitor saw.
     Flaps,
     /// The router, if it was asked.
@@ -75,6 +78,11 @@ impl Source {
             "status" => Self::Status,
             "status_reason" => Self::Reason,
             "status_since" => Self::Since,
+            "fib_state" => Self::Fib(|fib| fib.state.as_str().into()),
+            "fib_unresolved" => Self::Fib(|fib| fib.unresolved.into()),
+            "fib_reason" => Self::Fib(|fib| fib.reason.into()),
+            "fib_since" => Self::Fib(|fib| fib.since.into()),
+            "gobgpd_version" => Self::Fib(|fib| fib.gobgpd_version.into()),
             "session_state" => Self::SessionState,
             "flaps" => Self::Flaps,
             "uptime" => Self::Live(|c| c.uptime),
@@ -183,6 +191,7 @@ impl Columns {
                 .and_then(|m| text(&m.session_state))
                 .map(Value::from),
             Source::Flaps => monitoring.map(|m| m.flaps.into()),
+            Source::Fib(read) => shown.and_then(fib_of).as_ref().map(read),
             _ => None,
         };
         Cow::Owned(value.unwrap_or_default())
@@ -257,6 +266,7 @@ impl Columns {
                 let known = monitoring.map(|m| m.flaps);
                 json(out, &known.or_else(|| counters.map(|c| c.flaps)));
             }
+            Source::Fib(read) => json(out, &fib_of(shown).as_ref().map(read)),
             Source::Live(read) => json(out, &counters.and_then(read)),
             Source::Joined(index) => self.write_joined(out, index, shown, snapshot),
             Source::Body | Source::Secret | Source::Nothing => out.extend_from_slice(b"null"),
@@ -289,6 +299,10 @@ impl Column {
             source,
         }
     }
+}
+
+fn fib_of(shown: &Shown) -> Option<fib::Shown<'_>> {
+    fib::show(shown.row.text("fib"), shown.fib.as_deref())
 }
 
 fn text(text: &str) -> Option<&str> {

@@ -2,9 +2,10 @@
 //! expect beside it (docs/API.md).
 //!
 //! ```text
-//! request -> serve (id, guard, time limit, log) -> routes -> resources | watch | routers | about
+//! request -> serve (id, guard, time limit, log) -> routes -> resources | watch | routers | fib | about
 //!                                                              |
-//!                                                catalog (writes, snapshots), live (routers)
+//!                                                catalog (writes, snapshots), live (routers),
+//!                                                agents (reports)
 //! ```
 //!
 //! No kind has code here: paths, parameters, answers and the OpenAPI document
@@ -14,6 +15,7 @@ mod about;
 mod body;
 mod columns;
 mod counters;
+mod fib;
 mod guard;
 mod openapi;
 mod plan_text;
@@ -29,6 +31,7 @@ mod serve;
 mod transaction;
 mod watch;
 
+use crate::agents::Agents;
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::live::Live;
@@ -68,6 +71,8 @@ pub struct Deps {
     pub catalog: Arc<Catalog>,
     /// The routers themselves.
     pub live: Arc<dyn Live>,
+    /// Hears what routers' agents report.
+    pub agents: Arc<Agents>,
     /// Counts requests, and is shown at `/metrics`.
     pub metrics: Arc<Metrics>,
     /// Starts every request id: tells apart the processes in one log.
@@ -98,6 +103,7 @@ impl Default for Limits {
 struct Api {
     catalog: Arc<Catalog>,
     live: Arc<dyn Live>,
+    agents: Arc<Agents>,
     metrics: Arc<Metrics>,
     instance: String,
     shutdown: CancellationToken,
@@ -133,6 +139,7 @@ pub fn router(deps: Deps, config: &Config, limits: Limits) -> Result<Router, Vec
         limits,
         catalog: deps.catalog,
         live: deps.live,
+        agents: deps.agents,
         metrics: deps.metrics,
         instance: deps.instance,
         shutdown: deps.shutdown,

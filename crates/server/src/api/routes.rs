@@ -24,6 +24,8 @@ pub(crate) enum Endpoint {
     Plan,
     /// A router's table.
     Rib,
+    /// What a router's agent says of the FIB.
+    Fib,
     /// Every hold.
     Holds,
     /// One router's hold, or all routers'.
@@ -57,6 +59,7 @@ impl Endpoint {
             }
             Self::Actions(_, methods) => methods,
             Self::Hold => &[Method::PUT, Method::DELETE],
+            Self::Fib => &[Method::PUT],
             Self::Transaction => &[Method::POST],
             _ => &[Method::GET],
         }
@@ -80,6 +83,7 @@ impl Endpoint {
             Self::Actions(..) => "action",
             Self::Plan => "plan",
             Self::Rib => "rib",
+            Self::Fib => "fib",
             Self::Holds | Self::Hold => "hold",
             Self::Transaction => "transaction",
             Self::Schemas | Self::Schema => "schema",
@@ -153,6 +157,7 @@ impl Routes {
         self.add(own, "/gohan/v0.1/schemas", Endpoint::Schemas);
         self.add(own, "/gohan/v0.1/schemas/{id}", Endpoint::Schema);
         self.add(own, "/gohan/v0.1/version", Endpoint::Version);
+        self.add(own, "/sdwan/v1/routers/{id}/fib", Endpoint::Fib);
         self.add(own, "/sdwan/v1/holds", Endpoint::Holds);
         self.add(own, "/sdwan/v1/holds/{id}", Endpoint::Hold);
         self.add(own, "/sdwan/v1/transaction", Endpoint::Transaction);

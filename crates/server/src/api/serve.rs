@@ -3,7 +3,7 @@
 
 use super::problem::Problem;
 use super::routes::{Endpoint, Matched};
-use super::{Api, X_REQUEST_ID, about, resources, routers, transaction};
+use super::{Api, X_REQUEST_ID, about, fib, resources, routers, transaction};
 use axum::body::Body;
 use futures::FutureExt;
 use http::header::{ALLOW, CONTENT_LENGTH};
@@ -123,6 +123,7 @@ async fn dispatch(
         )),
         Endpoint::Plan => routers::plan(api, found.id(), request.uri()).await,
         Endpoint::Rib => routers::rib(api, found.id(), request.uri()).await,
+        Endpoint::Fib => fib::report(api, found.id(), request).await,
         Endpoint::Holds => routers::holds(api, request.uri()),
         Endpoint::Hold => routers::hold(api, found.id(), &method, request).await,
         Endpoint::Transaction => transaction::run(api, request).await,

@@ -16,6 +16,7 @@
 
 mod cascade;
 mod draft;
+mod fib;
 mod follow;
 mod hold;
 mod open;
@@ -131,5 +132,12 @@ impl Catalog {
     /// RFC 3339, to the millisecond: people read it.
     fn now(&self) -> String {
         format!("{:.3}", (self.options.clock)())
+    }
+
+    /// The same without fractions, for words.
+    pub(crate) fn now_in_seconds(&self) -> String {
+        let now = (self.options.clock)();
+        let whole = jiff::Timestamp::from_second(now.as_second());
+        whole.unwrap_or(now).to_string()
     }
 }

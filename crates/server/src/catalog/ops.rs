@@ -82,7 +82,7 @@ impl Ops {
         if record.state.is_some() {
             self.delete(keys::state(plural, &row.id));
         }
-        if record.monitoring.is_some() {
+        if record.monitoring.is_some() || record.fib.is_some() {
             self.delete(keys::monitoring(plural, &row.id));
         }
     }

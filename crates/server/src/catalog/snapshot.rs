@@ -37,6 +37,7 @@ impl Snapshot {
             row: Arc::clone(row),
             status: None,
             monitoring: None,
+            fib: None,
             revision: self.0.revision,
         })
     }

@@ -5,6 +5,7 @@ use sdwan_model::compile::Inputs;
 use sdwan_model::config::Source;
 use sdwan_model::plan::{OwnedKey, OwnedRecord, OwnedWrite, Verdict};
 use sdwan_model::resource::{ResourceRef, Row};
+use sdwan_model::status::fib::Seen;
 use sdwan_model::status::{Folded, Monitoring, Reachability, State};
 use sdwan_model::validate::Violation;
 use sdwan_store::Revision;
@@ -73,6 +74,8 @@ pub struct Shown {
     pub status: Option<Folded>,
     /// The watching side's last word, for the wide columns.
     pub monitoring: Option<Arc<Monitoring>>,
+    /// The last word of a router's agent, if one ever reported.
+    pub fib: Option<Arc<Seen>>,
     /// The revision of the store that this is true at.
     pub revision: Revision,
 }
@@ -96,7 +99,8 @@ pub struct RouterView {
     pub deleting: Vec<Row>,
     /// `/owned/ROUTER/...`.
     pub owned: BTreeMap<OwnedKey, OwnedRecord>,
-    /// Declared GoBGP minor version, e.g. `4.8`.
+    /// The daemon's version as its agent reports it, e.g. `4.8.0`, else as it
+    /// is declared, e.g. `4.8`.
     pub gobgp_version: Option<String>,
     /// Observe and plan, but send nothing.
     pub hold: bool,

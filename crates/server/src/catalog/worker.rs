@@ -11,12 +11,12 @@ use sdwan_model::compile::Inputs;
 use sdwan_model::config::Source;
 use sdwan_model::plan::{OwnedKey, OwnedRecord, OwnedWrite, Verdict};
 use sdwan_model::resource::{ResourceRef, Row};
-use sdwan_model::status::{self, Monitoring, Reachability};
+use sdwan_model::status::{self, Monitoring, Reachability, fib};
 use sdwan_store::{Condition, Op};
 use std::collections::BTreeMap;
 
 /// One word, with what must hold for it: never split between commits.
-type Word = (Option<Condition>, Op);
+pub(super) type Word = (Option<Condition>, Op);
 
 /// Words in one commit. Under the store's limit of operations, and words are
 /// small.
@@ -44,7 +44,7 @@ impl Catalog {
             sealed: Vec::new(),
             deleting: Vec::new(),
             owned: BTreeMap::new(),
-            gobgp_version: row.text("gobgp_version").map(str::to_owned),
+            gobgp_version: version(row, record.fib.as_deref()),
             hold: now.held(router),
             states: BTreeMap::new(),
         };
@@ -144,7 +144,10 @@ impl Catalog {
 
     /// The workers' loop: what there is to say on the newest state, in as few
     /// commits as it takes; again if a row went away meanwhile.
-    async fn tell(&self, words: impl Fn(&State) -> Result<Vec<Word>, Error>) -> Result<(), Error> {
+    pub(super) async fn tell(
+        &self,
+        words: impl Fn(&State) -> Result<Vec<Word>, Error>,
+    ) -> Result<(), Error> {
         let mut lost = Vec::new();
         loop {
             let base = self.mirror.now();
@@ -171,6 +174,14 @@ impl Catalog {
             }
         }
     }
+}
+
+/// What runs counts more than what was declared to.
+fn version(router: &Row, seen: Option<&fib::Seen>) -> Option<String> {
+    let shown = fib::show(router.text("fib"), seen);
+    let reported = shown.and_then(|shown| shown.gobgpd_version);
+    let version = reported.or_else(|| router.text("gobgp_version"));
+    version.map(str::to_owned)
 }
 
 /// `host:port` in canonical text.

@@ -80,8 +80,13 @@ impl State {
             }
             Key::Monitoring(plural, id) => {
                 let kind = self.by_plural(plural)?;
-                let monitoring = Arc::new(json(&entry.value)?);
-                self.edit(&kind.id, id, |record| record.monitoring = Some(monitoring));
+                if kind.id == ROUTER {
+                    let seen = Arc::new(json(&entry.value)?);
+                    self.edit(ROUTER, id, |record| record.fib = Some(seen));
+                } else {
+                    let monitoring = Arc::new(json(&entry.value)?);
+                    self.edit(&kind.id, id, |record| record.monitoring = Some(monitoring));
+                }
                 touched.row(&kind.id, id);
             }
             Key::Owned(router, key) => {
@@ -130,7 +135,7 @@ impl State {
             }
             Key::Monitoring(plural, id) => {
                 self.forget(plural, id, touched, false, |record| {
-                    record.monitoring = None
+                    (record.monitoring, record.fib) = (None, None);
                 });
             }
             Key::Owned(router, key) => {
@@ -366,7 +371,10 @@ fn event(before: &State, after: &State, resource: ResourceRef) -> Option<Event> 
         (None, None) => return None,
         (Some(_), None) => What::Deleted,
         (Some(was), Some(is))
-            if was.row == is.row && was.status == is.status && was.monitoring == is.monitoring =>
+            if was.row == is.row
+                && was.status == is.status
+                && was.monitoring == is.monitoring
+                && was.fib == is.fib =>
         {
             return None;
         }

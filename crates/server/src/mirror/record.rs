@@ -5,6 +5,7 @@ use bytes::Bytes;
 use sdwan_model::resource::{Body, Row};
 use sdwan_model::rules;
 use sdwan_model::schema::{Kind, MASK, Property, Schemas};
+use sdwan_model::status::fib::Seen;
 use sdwan_model::status::{Monitoring, Reachability, State};
 use sdwan_store::{Entry, Revision};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ pub(crate) struct Record {
     pub(crate) state: Option<Arc<State>>,
     /// Under `/monitoring`.
     pub(crate) monitoring: Option<Arc<Monitoring>>,
+    /// Under `/monitoring` of a router.
+    pub(crate) fib: Option<Arc<Seen>>,
     /// The router that the row refers to, by `/index/reference`.
     pub(crate) router: Option<Arc<str>>,
     /// What readers get of it.

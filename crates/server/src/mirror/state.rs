@@ -312,6 +312,7 @@ impl State {
             row: Arc::clone(row),
             status: self.fold(record, row),
             monitoring: record.monitoring.clone(),
+            fib: record.fib.clone(),
             revision: self.revision,
         })
     }

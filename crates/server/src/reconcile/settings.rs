@@ -20,6 +20,8 @@ pub struct Settings {
     pub deadline: Duration,
     /// Between two attempts to reach a router that is lost.
     pub probe: Duration,
+    /// Without a report for so long, a router's agent is silent.
+    pub silence: Duration,
     /// A number from 0 to 1, another one each time.
     pub jitter: Arc<dyn Fn() -> f64 + Send + Sync>,
 }
@@ -34,6 +36,7 @@ impl Settings {
             heartbeat: Duration::from_secs(3),
             deadline: Duration::from_secs(3),
             probe: Duration::from_secs(1),
+            silence: Duration::from_secs(90),
             jitter,
         }
     }

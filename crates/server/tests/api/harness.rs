@@ -8,6 +8,7 @@ use http_body_util::BodyExt;
 use sdwan_model::document::Document;
 use sdwan_model::plan::Plan;
 use sdwan_model::schema::Schemas;
+use sdwan_server::agents::Agents;
 use sdwan_server::api::{self, Limits};
 use sdwan_server::catalog::{Catalog, Options};
 use sdwan_server::config::Config;
@@ -29,6 +30,9 @@ pub const ROUTERS: &str = "/v2.0/routers";
 pub const NEIGHBORS: &str = "/v2.0/neighbors";
 pub const POLICIES: &str = "/v2.0/policyinfos";
 
+/// How long an agent may say nothing.
+pub const SILENCE: Duration = Duration::from_secs(90);
+
 /// What a test wants to be different.
 #[derive(Default)]
 pub struct Setup {
@@ -37,12 +41,15 @@ pub struct Setup {
     pub limits: Limits,
     /// What an earlier server has left.
     pub store: Option<Arc<dyn Store>>,
+    /// How many ids it has made: the store knows commits by theirs.
+    pub ids: u64,
 }
 
 pub struct App {
     pub router: Router,
     pub catalog: Arc<Catalog>,
     pub live: Arc<FakeLive>,
+    pub agents: Arc<Agents>,
     pub shutdown: CancellationToken,
 }
 
@@ -69,14 +76,16 @@ impl Setup {
             .collect();
         let schemas = Schemas::load(&files).unwrap_or_else(|e| panic!("{e:#?}"));
         let store = self.store.unwrap_or_else(|| Arc::new(Memory::new()));
-        let catalog = Catalog::open(store, Arc::new(schemas), options())
+        let catalog = Catalog::open(store, Arc::new(schemas), options_after(self.ids))
             .await
             .expect("an empty store opens");
         let live = Arc::new(FakeLive::default());
+        let agents = Arc::new(Agents::new(Arc::clone(&catalog), SILENCE));
         let shutdown = CancellationToken::new();
         let deps = api::Deps {
             catalog: Arc::clone(&catalog),
             live: Arc::clone(&live) as Arc<dyn Live>,
+            agents: Arc::clone(&agents),
             metrics: Arc::new(Metrics::default()),
             instance: "test".into(),
             shutdown: shutdown.clone(),
@@ -86,6 +95,7 @@ impl Setup {
             router,
             catalog,
             live,
+            agents,
             shutdown,
         }
     }
@@ -93,7 +103,11 @@ impl Setup {
 
 /// Ids count up, the clock stands still.
 pub fn options() -> Options {
-    let next = AtomicU64::new(1);
+    options_after(0)
+}
+
+fn options_after(ids: u64) -> Options {
+    let next = AtomicU64::new(ids + 1);
     Options {
         secrets: SecretBox::from_key([7; 32]),
         ids: Arc::new(move || Uuid::from_u128(next.fetch_add(1, Ordering::Relaxed).into())),

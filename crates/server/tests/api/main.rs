@@ -3,6 +3,7 @@
 
 mod about;
 mod bad_input;
+mod fib;
 mod guard;
 mod harness;
 mod lists;

@@ -2,6 +2,7 @@
 
 mod parts;
 
+use super::fib;
 use parts::{
     dry_run, fields_param, flag, header, path_params, problem, problem_response, query, reference,
     request, responses, wrapped,
@@ -268,6 +269,7 @@ fn of_the_server() -> Vec<(String, Value)> {
     let mut schema = get("schema", "One kind");
     schema["parameters"] = path_params(&["id"]);
     vec![
+        ("/sdwan/v1/routers/{id}/fib".into(), fib_report()),
         ("/sdwan/v1/holds".into(), get("holds", "Every hold")),
         ("/sdwan/v1/holds/{id}".into(), one),
         ("/sdwan/v1/transaction".into(), transaction()),
@@ -278,6 +280,45 @@ fn of_the_server() -> Vec<(String, Value)> {
         ("/readyz".into(), get("readyz", "The server can work")),
         ("/metrics".into(), get("metrics", "Numbers for Prometheus")),
     ]
+}
+
+fn fib_report() -> Value {
+    let text = |most: usize| json!({ "type": "string", "minLength": 1, "maxLength": most });
+    let count = json!({ "type": "integer", "minimum": 0, "maximum": fib::MAX_ROUTES });
+    let mut version = text(fib::MAX_VERSION);
+    version["type"] = json!(["string", "null"]);
+    let reason = json!({
+        "type": "object",
+        "properties": { "reason": text(fib::MAX_REASON), "routes": count },
+        "required": ["reason", "routes"],
+        "additionalProperties": false,
+    });
+    let body = json!({
+        "type": "object",
+        "properties": {
+            "gobgpd_version": version,
+            "in_step": { "type": "boolean" },
+            "wanted": count,
+            "installed": count,
+            "unresolved": count,
+            "since": { "type": "string", "format": "date-time" },
+            "reasons": { "type": "array", "maxItems": fib::MAX_REASONS, "items": reason },
+        },
+        "required": ["in_step", "wanted", "installed", "unresolved", "since", "reasons"],
+        "additionalProperties": false,
+    });
+    json!({
+        "parameters": path_params(&["id"]),
+        "put": {
+            "operationId": "report_fib",
+            "summary": "What the router's agent says of the kernel's table",
+            "requestBody": {
+                "required": true,
+                "content": { "application/json": { "schema": body } },
+            },
+            "responses": responses(&[("204", "Taken", None)]),
+        },
+    })
 }
 
 fn transaction() -> Value {
