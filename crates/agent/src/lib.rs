@@ -8,7 +8,8 @@
 //! - [`announce`]: what BGP is told of
 //!
 //! What acts is thin: [`gobgp`], [`netlink`], [`http`], and [`agent`], the loop
-//! that ties them; [`once`] goes round once.
+//! that ties them; [`once`] goes round once. [`orchestrator`] tells elsewhere
+//! how things stand.
 
 pub mod agent;
 pub mod announce;
@@ -20,6 +21,7 @@ mod intern;
 pub mod kernel;
 pub mod netlink;
 pub mod once;
+pub mod orchestrator;
 pub mod render;
 pub mod resolve;
 mod rows;

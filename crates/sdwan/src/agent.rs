@@ -4,6 +4,7 @@ use crate::{arguments, logging};
 use anyhow::Context;
 use sdwan_agent::agent::{Agent, Settings};
 use sdwan_agent::fib::Mark;
+use sdwan_agent::orchestrator::Reporter;
 use sdwan_agent::{http, once};
 use sdwan_server::config::Logging;
 use std::time::Duration;
@@ -54,8 +55,13 @@ pub(crate) fn run(arguments: &arguments::Agent) -> anyhow::Result<Option<Outcome
             .block_on(go_once(&settings, arguments.dry_run))
             .map(Some);
     }
+    let reporter = arguments
+        .server
+        .as_deref()
+        .map(|server| reporter(server, arguments.router.as_deref()))
+        .transpose()?;
     runtime
-        .block_on(serve(settings, arguments.listen))
+        .block_on(serve(settings, arguments.listen, reporter))
         .map(|()| None)
 }
 
@@ -72,7 +78,24 @@ async fn go_once(settings: &Settings, dry_run: bool) -> anyhow::Result<Outcome> 
     })
 }
 
-async fn serve(settings: Settings, listen: arguments::Listen) -> anyhow::Result<()> {
+/// Whom to tell, and as whom.
+fn reporter(server: &str, router: Option<&str>) -> anyhow::Result<Reporter> {
+    let own = || {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
+        anyhow::Ok(name.trim().to_owned())
+    };
+    let router = match router {
+        Some(router) => router.to_owned(),
+        None => own().context("this machine's host name is not known: give --router")?,
+    };
+    Reporter::new(server, &router, jiff::Timestamp::now).context("--server")
+}
+
+async fn serve(
+    settings: Settings,
+    listen: arguments::Listen,
+    reporter: Option<Reporter>,
+) -> anyhow::Result<()> {
     // Before anything starts, so that no signal finds nobody at home.
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
@@ -84,7 +107,10 @@ async fn serve(settings: Settings, listen: arguments::Listen) -> anyhow::Result<
     };
     let (agent, questions) = Agent::start(settings)?;
     if let Some(listener) = listener {
-        tokio::spawn(http::serve(listener, questions));
+        tokio::spawn(http::serve(listener, questions.clone()));
+    }
+    if let Some(reporter) = reporter {
+        tokio::spawn(reporter.run(questions));
     }
     let stop = async {
         tokio::select! {

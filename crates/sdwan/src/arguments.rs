@@ -137,6 +137,12 @@ pub(crate) struct Agent {
     /// Where /metrics, /healthz and /status are served; none for nowhere
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9179", value_parser = listen)]
     pub(crate) listen: Listen,
+    /// Report to this orchestrator, e.g. http://192.168.200.1:9998; not with --once
+    #[arg(long, value_name = "URL", env = "GOHAN_ENDPOINT_URL")]
+    pub(crate) server: Option<String>,
+    /// As which router, by its host_name or id there; this machine's host name if not given
+    #[arg(long, value_name = "NAME", requires = "server")]
+    pub(crate) router: Option<String>,
     /// Bring the kernel in step with one look at gobgpd, then end
     #[arg(long)]
     pub(crate) once: bool,

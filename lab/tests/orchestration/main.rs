@@ -3,6 +3,7 @@
 //!
 //! Each test runs on the oldest and the newest gobgpd, side by side, in worlds of their own.
 
+mod agent;
 mod bring_up;
 mod by_hand;
 mod crash;
