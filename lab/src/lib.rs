@@ -2,7 +2,7 @@
 //!
 //! - [`world`]: namespaces of its own, from which nothing gets out and in which nothing stays
 //! - [`topology`]: networks as data, the demo's among them; [`network`] lays one in [`netns`]
-//! - [`daemon`], [`frr`], [`vrrp`]: the daemons on its nodes
+//! - [`daemon`], [`frr`], [`bird`], [`vrrp`]: the daemons on its nodes
 //! - [`wan`], [`orchestrator`]: the demo's network with all its daemons, and the product itself
 //! - [`scenario`]: states to bring them to; [`demo`]: the walk through the seed's transcript
 //! - [`visit`]: looking around in a running lab; [`harness`]: how a test gets a world of its own
@@ -13,6 +13,7 @@
 
 pub mod agent;
 pub mod bench;
+pub mod bird;
 pub mod daemon;
 pub mod demo;
 pub mod fleet;

@@ -58,7 +58,7 @@ enum Verb {
         #[arg(last = true, required = true)]
         command: Vec<OsString>,
     },
-    /// Measure the server beside bare calls; everything runs on this machine's loopback
+    /// Measure the server and the agent beside bare calls; nothing leaves this machine
     Bench(bench::Arguments),
     /// The bare handler that the API is measured against
     #[command(hide = true)]

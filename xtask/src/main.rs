@@ -28,7 +28,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Fetch the real daemons and tools (gobgpd 3.10, 3.36 and 4.8, FRR, keepalived, ...) into
+    /// Fetch the real daemons and tools (gobgpd 3.10, 3.36 and 4.8, FRR, BIRD, keepalived, ...) into
     /// the user's cache folder
     Setup,
     /// Walk through the whole demo on real daemons in network namespaces of its own

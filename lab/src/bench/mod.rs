@@ -1,4 +1,4 @@
-//! Benchmarks: the shipped server beside bare calls, in one run.
+//! Benchmarks: the shipped server and agent beside bare calls, in one run.
 //!
 //! Each figure is a ratio of two things measured by turns, because absolute
 //! times say more about the machine than about the program. `cargo xtask
@@ -6,6 +6,7 @@
 
 mod api;
 mod bare;
+mod fib;
 mod figures;
 mod fleet;
 mod process;
@@ -36,6 +37,10 @@ pub struct Arguments {
     /// Rounds of each pair
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
+    /// Routes for `fib`: the first number for all its rows, each further one for a single feed
+    #[arg(long, value_delimiter = ',', default_value = "100000,500000")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
+    pub routes: Vec<u32>,
     /// Where the figures go as JSON
     #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
     pub json: PathBuf,
@@ -58,10 +63,12 @@ pub enum Name {
     Fleet,
     /// Memory and start with 10,000 neighbors
     Size,
+    /// The agent, from BGP's routes to the kernel's
+    Fib,
 }
 
 impl Name {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Push,
         Self::Standing,
         Self::Status,
@@ -69,6 +76,7 @@ impl Name {
         Self::Api,
         Self::Fleet,
         Self::Size,
+        Self::Fib,
     ];
 }
 
@@ -126,6 +134,7 @@ async fn one(name: Name, arguments: &Arguments) -> Result<Vec<Figure>> {
         Name::Api => api::run(rounds).await,
         Name::Fleet => fleet::run(release, rounds.min(3)).await,
         Name::Size => size::run().await,
+        Name::Fib => fib::run(release, rounds, &arguments.routes).await,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Puts what the lab runs into the cache folder: real gobgpds, FRR, keepalived and a few tools.
+//! Puts what the lab runs into the cache folder: real gobgpds, FRR, BIRD, keepalived and a few
+//! tools.
 //!
 //! Nothing is installed. Debian's packages are fetched with apt's own tools into the cache and
 //! unpacked there, so no service is started or enabled, nothing outside the cache changes, and an
@@ -247,7 +248,7 @@ fn fetch_suite(
         got.push(format!("gobgpd {version}"));
     }
     if want.tools {
-        doing("fetching FRR, keepalived and tools");
+        doing("fetching FRR, BIRD, keepalived and tools");
         let packages = apt.download_with_dependencies(&starters::packages())?;
         unpack::replace(&cache.tools(), |folder| {
             for (index, package) in packages.iter().enumerate() {

@@ -29,7 +29,9 @@ const fn tool(name: &'static str, package: &'static str, path: &'static str) -> 
     }
 }
 
-const TOOLS: [Tool; 12] = [
+const TOOLS: [Tool; 14] = [
+    tool("bird", "bird2", "usr/sbin/bird"),
+    tool("birdc", "bird2", "usr/sbin/birdc"),
     tool("bgpd", "frr", "usr/lib/frr/bgpd"),
     tool("staticd", "frr", "usr/lib/frr/staticd"),
     tool("vtysh", "frr", "usr/bin/vtysh"),
