@@ -116,7 +116,7 @@ fn refused_at(more: Value) -> Vec<String> {
         .extend(more.as_object().unwrap().clone());
     match create(&builtin("router"), body) {
         Ok(_) => Vec::new(),
-        Err(violations) => violations.into_iter().map(|v| v.pointer).collect(),
+        Err(refused) => refused.violations.into_iter().map(|v| v.pointer).collect(),
     }
 }
 

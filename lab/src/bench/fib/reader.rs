@@ -1,6 +1,6 @@
 //! The floor: nothing but gobgpd's events as this project's client reads them, and `ip -batch`.
 
-use super::ground::{FEEDER, LIMIT, WIRE};
+use super::ground::{LIMIT, WIRE};
 use anyhow::{Context as _, Result};
 use futures::{Stream, StreamExt};
 use ipnet::IpNet;
