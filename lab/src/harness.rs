@@ -96,6 +96,19 @@ pub fn test_of<T>(_closure: &T) -> &'static str {
     test_name(std::any::type_name::<T>())
 }
 
+/// A number from the environment, by which a test is made longer or other than it is.
+///
+/// # Errors
+/// When there is something else in the variable.
+pub fn number(variable: &str, default: u32) -> Result<u32> {
+    match std::env::var(variable) {
+        Ok(text) => text
+            .parse()
+            .with_context(|| format!("{variable} is a number")),
+        Err(_) => Ok(default),
+    }
+}
+
 /// Tells where the daemons' logs are kept of a lab that failed.
 pub fn keep_logs() {
     match world::save_logs() {

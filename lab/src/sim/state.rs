@@ -2,6 +2,7 @@
 
 use super::peer::{Peer, PeerConf};
 use super::policy::{Link, Policies};
+use crate::tools::Release;
 use sdwan_model::config::{AdminState, Direction, Global};
 use sdwan_model::observed::{Api, DefaultAction, SessionState, Version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,16 @@ impl Flavor {
 
     fn at_least(self, major: u16, minor: u16) -> bool {
         self >= Self { major, minor }
+    }
+}
+
+impl From<Release> for Flavor {
+    fn from(release: Release) -> Self {
+        match release {
+            Release::V3_10 => Self::V3_10,
+            Release::V3_36 => Self::V3_36,
+            Release::V4_8 => Self::V4_8,
+        }
     }
 }
 

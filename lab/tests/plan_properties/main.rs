@@ -6,10 +6,14 @@
 //! call, as a crash would, and each time: nothing fails open, no peer runs
 //! without its policies, what is somebody else's is untouched, and going on
 //! from there leads to the same end.
+//!
+//! The daemon is the simulator, which takes hundreds of cases in a few
+//! seconds; in [`real`] it is a real one, which takes a few.
 
 mod case;
 mod checks;
 mod hand;
+mod real;
 mod world;
 
 use case::{Case, any_case, any_rows, router, row};

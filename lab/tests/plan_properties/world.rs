@@ -15,6 +15,25 @@ pub(crate) fn address(index: usize) -> IpAddr {
     PEERS[index].parse().expect("PEERS are addresses")
 }
 
+/// Writes to the records, as the store does.
+pub(crate) fn write(records: &mut Records, writes: &[OwnedWrite]) {
+    for write in writes {
+        match write {
+            OwnedWrite::Put(key, record) => {
+                records.insert(key.clone(), record.clone());
+            }
+            OwnedWrite::Remove(key) => {
+                records.remove(key);
+            }
+            OwnedWrite::Done(key, effect) => {
+                if let Some(record) = records.get_mut(key) {
+                    record.owed.remove(effect);
+                }
+            }
+        }
+    }
+}
+
 /// The daemon and what we remember of it.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -28,21 +47,7 @@ impl World {
     }
 
     pub(crate) fn write(&mut self, writes: &[OwnedWrite]) {
-        for write in writes {
-            match write {
-                OwnedWrite::Put(key, record) => {
-                    self.records.insert(key.clone(), record.clone());
-                }
-                OwnedWrite::Remove(key) => {
-                    self.records.remove(key);
-                }
-                OwnedWrite::Done(key, effect) => {
-                    if let Some(record) = self.records.get_mut(key) {
-                        record.owed.remove(effect);
-                    }
-                }
-            }
-        }
+        write(&mut self.records, writes);
     }
 
     /// When each session that is up came up.

@@ -22,7 +22,7 @@ use listing::Listing;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use real::Real;
 use sdwan_lab::harness;
-use sdwan_lab::sim::{Flavor, Gobgpd};
+use sdwan_lab::sim::Gobgpd;
 use sdwan_lab::tools::Release;
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap};
@@ -36,13 +36,13 @@ fn the_simulator_answers_as_gobgpd_does() {
         let runtime = tokio::runtime::Runtime::new()?;
         let echoes = runtime.block_on(Real::echoes(release))?;
         let config = Config {
-            cases: number("SDWAN_SEQUENCES", 15)?,
+            cases: harness::number("SDWAN_SEQUENCES", 15)?,
             max_shrink_iters: 200,
             failure_persistence: None,
             ..Config::default()
         };
         let mut seed = [0; 32];
-        seed[..4].copy_from_slice(&number("SDWAN_SEED", 0)?.to_le_bytes());
+        seed[..4].copy_from_slice(&harness::number("SDWAN_SEED", 0)?.to_le_bytes());
         let random = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
         let heard = Cell::new(0);
         TestRunner::new_with_rng(config, random)
@@ -62,15 +62,6 @@ fn the_simulator_answers_as_gobgpd_does() {
     harness::on_each(LAB, harness::test_of(&body), &Release::ALL, body);
 }
 
-fn number(variable: &str, default: u32) -> Result<u32> {
-    match std::env::var(variable) {
-        Ok(text) => text
-            .parse()
-            .with_context(|| format!("{variable} is a number")),
-        Err(_) => Ok(default),
-    }
-}
-
 /// Makes the calls on both. How many events there were.
 async fn agree(
     release: Release,
@@ -78,11 +69,7 @@ async fn agree(
     calls: &[Call],
 ) -> Result<usize> {
     let mut real = Real::start(release, echoes.clone()).await?;
-    let mut simulated = Gobgpd::new(match release {
-        Release::V3_10 => Flavor::V3_10,
-        Release::V3_36 => Flavor::V3_36,
-        Release::V4_8 => Flavor::V4_8,
-    });
+    let mut simulated = Gobgpd::new(release.into());
     let mut been = BTreeSet::new();
     for (index, call) in calls.iter().enumerate() {
         let at = || format!("call {index}, {call:?}");
