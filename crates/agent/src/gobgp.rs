@@ -1,16 +1,18 @@
-//! The way to gobgpd: its routes as they change, its neighbors while that
-//! matters, and what it is told of.
+//! The way to gobgpd: its routes as they change, its neighbors, and what it is
+//! told of.
+
+mod announcer;
+
+pub use announcer::{Announce, announce, is_announced};
 
 use crate::hold::Neighbor;
 use crate::resolve::{NextHop, On};
 use futures::StreamExt;
-use sdwan_gobgp::bgp::{AsPath, Attributes, Origin};
 use sdwan_gobgp::types::{
-    AdminState, BestChange, BestPath, Family, Path, Peer, PeerFilter, RouteEvent, SessionState,
+    AdminState, BestChange, BestPath, Family, Peer, PeerFilter, RouteEvent, SessionState,
 };
 use sdwan_gobgp::{Client, Error, Timeouts};
-use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, watch};
@@ -34,11 +36,6 @@ const ASK: Duration = Duration::from_millis(500);
 const ANSWER: Duration = Duration::from_secs(5);
 /// and are asked for so often else: who is there is to be expected after a restart.
 const ASK_ELSE: Duration = Duration::from_secs(30);
-
-/// The path identifier of what the agent announces: it tells these from the
-/// routes that others add to gobgpd, over a restart of the agent too. It is
-/// not sent to neighbors.
-const IDENTIFIER: u32 = 0x5dca_6e47;
 
 /// What is told of gobgpd.
 #[derive(Debug)]
@@ -243,124 +240,6 @@ fn next_hop(path: &BestPath) -> Option<NextHop> {
     Some(NextHop { address, on })
 }
 
-/// Whether a destination is announced by an agent, this one or an earlier one.
-#[must_use]
-pub fn is_announced(change: &BestChange) -> bool {
-    let ours = |path: &BestPath| path.neighbor.is_none() && path.identifier == IDENTIFIER;
-    change.paths.iter().any(ours)
-}
-
-/// What gobgpd shall announce, and what it does as far as is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Announce {
-    /// What it shall.
-    pub want: BTreeSet<ipnet::IpNet>,
-    /// What it does: known when its table has been told.
-    pub there: Option<BTreeSet<ipnet::IpNet>>,
-}
-
-/// Keeps what gobgpd announces of the kernel's routes as it shall be.
-pub async fn announce(
-    mut wanted: watch::Receiver<Announce>,
-    client: watch::Receiver<Option<Client>>,
-) {
-    let mut belief = Belief::default();
-    loop {
-        let now = wanted.borrow_and_update().clone();
-        belief.hear(now.there);
-        let client = client.borrow().clone();
-        let done = match client {
-            Some(client) if belief.heard.is_some() => belief.close(&client, &now.want).await,
-            _ => true,
-        };
-        let changed = wanted.changed();
-        let ended = if done {
-            changed.await.is_err()
-        } else {
-            // What it refused is tried again.
-            timeout(Duration::from_secs(5), changed)
-                .await
-                .is_ok_and(|changed| changed.is_err())
-        };
-        if ended {
-            return;
-        }
-    }
-}
-
-/// What gobgpd announces with our mark: what it told, and what it was asked for since.
-#[derive(Debug, Default)]
-struct Belief {
-    heard: Option<BTreeSet<ipnet::IpNet>>,
-    there: BTreeSet<ipnet::IpNet>,
-}
-
-impl Belief {
-    fn hear(&mut self, there: Option<BTreeSet<ipnet::IpNet>>) {
-        match (&self.heard, &there) {
-            (Some(before), Some(now)) => {
-                self.there.extend(now.difference(before));
-                for gone in before.difference(now) {
-                    self.there.remove(gone);
-                }
-            }
-            (_, now) => self.there = now.clone().unwrap_or_default(),
-        }
-        self.heard = there;
-    }
-
-    /// Says whether all calls went through.
-    async fn close(&mut self, client: &Client, want: &BTreeSet<ipnet::IpNet>) -> bool {
-        let (mut done, there) = (true, self.there.clone());
-        for prefix in there.difference(want) {
-            let outcome = client.delete_path(&path(*prefix)).await;
-            let gone = log(*prefix, "withdrawn", outcome);
-            if gone {
-                self.there.remove(prefix);
-            }
-            done &= gone;
-        }
-        for prefix in want.difference(&there) {
-            let outcome = client.add_path(&path(*prefix)).await;
-            let came = log(*prefix, "announced", outcome.map(drop));
-            if came {
-                self.there.insert(*prefix);
-            }
-            done &= came;
-        }
-        done
-    }
-}
-
-fn log(prefix: ipnet::IpNet, what: &str, outcome: Result<(), Error>) -> bool {
-    match outcome {
-        Ok(()) => tracing::info!(%prefix, "{what}"),
-        Err(error) => {
-            tracing::warn!(%prefix, "not {what}: {error}");
-            return false;
-        }
-    }
-    true
-}
-
-fn path(prefix: ipnet::IpNet) -> Path {
-    let itself: IpAddr = match prefix {
-        ipnet::IpNet::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        ipnet::IpNet::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let attributes = Attributes {
-        origin: Some(Origin::Incomplete),
-        as_path: Some(AsPath::default()),
-        next_hop: Some(itself),
-        ..Attributes::default()
-    };
-    Path {
-        identifier: IDENTIFIER,
-        learned: Some(SystemTime::now()),
-        ..Path::new(prefix, attributes)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -414,24 +293,5 @@ mod tests {
         };
         assert_eq!(next_hops(&change, |_| true).len(), 1);
         assert_eq!(next_hops(&change, |_| false).len(), 2);
-    }
-
-    #[test]
-    fn only_what_an_agent_announced_bears_its_mark() {
-        let change = |path: BestPath| BestChange {
-            prefix: "192.0.2.0/24".parse().unwrap(),
-            paths: vec![path],
-        };
-        let ours = BestPath {
-            identifier: IDENTIFIER,
-            ..told("0.0.0.0", None, None)
-        };
-        assert!(is_announced(&change(ours.clone())));
-        assert!(!is_announced(&change(told("0.0.0.0", None, None))));
-        let of_a_neighbor = BestPath {
-            neighbor: Some("10.0.0.2".parse().unwrap()),
-            ..ours
-        };
-        assert!(!is_announced(&change(of_a_neighbor)));
     }
 }

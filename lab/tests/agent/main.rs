@@ -9,6 +9,7 @@
 
 mod families;
 mod ground;
+mod kernel;
 mod once;
 mod random;
 mod redistribute;
