@@ -67,7 +67,7 @@ fn last_line(text: &str) -> String {
     text.lines().last().unwrap_or_default().to_owned()
 }
 
-/// Packets on their way from one node to another, [`RATE`] a second and each with its number, and
+/// Packets on their way from one node to another, 100 a second and each with its number, and
 /// their echoes (RFC 862), until it is dropped. Not `ping`: it slows down where nothing answers.
 #[derive(Debug)]
 pub struct Stream {

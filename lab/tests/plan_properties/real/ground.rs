@@ -167,8 +167,8 @@ impl Ground {
 
     /// Everything, through the server's own eyes.
     pub(crate) fn observe(&self) -> Result<Observed> {
-        let minor = Flavor::from(self.release).minor;
-        Ok(self.fleet.run(self.speaker.observe(Some(minor)))?)
+        let version = Flavor::from(self.release).version();
+        Ok(self.fleet.run(self.speaker.observe(Some(version)))?)
     }
 
     /// One call, by the server's own hand.
