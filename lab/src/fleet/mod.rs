@@ -18,7 +18,7 @@ mod speaker;
 pub use gate::Gate;
 pub use gobgpd::Gobgpd;
 pub use server::{Row, Server};
-pub use speaker::{Silence, half_speaker};
+pub use speaker::{Silence, half_speaker, open};
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

@@ -62,7 +62,8 @@ fn speak(mut stream: TcpStream, silence: Silence, identifier: Ipv4Addr) {
 }
 
 /// An OPEN (RFC 4271, 4.2): version 4, hold time 90 s, no optional parameters.
-fn open(asn: u16, identifier: Ipv4Addr) -> Vec<u8> {
+#[must_use]
+pub fn open(asn: u16, identifier: Ipv4Addr) -> Vec<u8> {
     let mut message = vec![0xff; 16];
     message.extend(29_u16.to_be_bytes());
     message.extend([1, 4]);

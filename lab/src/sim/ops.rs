@@ -3,7 +3,7 @@
 
 use super::peer::{Peer, PeerConf};
 use super::policy::{Policy, Set, Statement};
-use super::state::{Gobgpd, Refusal};
+use super::state::{Gobgpd, Refusal, refuse};
 use sdwan_model::config::{self, AdminState, Direction, Neighbor};
 use sdwan_model::observed::{self, Assignment, DefinedSet, Observed, SetKind, StatementBody};
 use sdwan_model::plan::Op;
@@ -65,7 +65,7 @@ impl Gobgpd {
                 .policies_mut()
                 .set_policy_assignment(*direction, policies, *default),
             Op::SoftReset(address, direction) => self.soft_reset(*address, *direction),
-            Op::HardReset(address) => self.fall(*address),
+            Op::HardReset(address) => self.reset_peer(*address),
         }
     }
 
@@ -96,16 +96,12 @@ impl Gobgpd {
         self.update_peer(address, without)
     }
 
-    /// A listed peer as it is sent back: the local address is the session's.
+    /// A listed peer as it is sent back.
     fn echo(&self, address: IpAddr) -> Result<PeerConf, Refusal> {
-        let peer = self
-            .peers()
-            .get(&address)
-            .ok_or_else(|| Refusal(format!("neighbor that has {address} doesn't exist")))?;
-        Ok(PeerConf {
-            local_address: peer.session_address.or(peer.conf.local_address),
-            ..peer.conf.clone()
-        })
+        match self.peers().get(&address) {
+            Some(peer) => Ok(peer.listed()),
+            None => refuse(format!("neighbor that has {address} doesn't exist")),
+        }
     }
 
     /// Everything, as the server observes it.

@@ -6,7 +6,8 @@ use sdwan_model::config::{AdminState, Family, Neighbor};
 use sdwan_model::observed::{DefaultAction, SessionState};
 use secrecy::ExposeSecret;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 /// A peer's configuration, GoBGP's defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +108,9 @@ fn set<T>(slot: &mut T, told: Option<T>) {
     }
 }
 
+/// `idle_hold_time_after_reset`, where nothing is said of it.
+const RESET_HOLD: Duration = Duration::from_secs(30);
+
 /// The policies that routes have met.
 pub type Met = (Vec<Link>, DefaultAction);
 
@@ -125,6 +129,22 @@ pub struct Peer {
     pub established_at: Option<u64>,
     /// Listed instead of the configured one once a session was up.
     pub session_address: Option<IpAddr>,
+    /// Our AS as it was when the peer was added.
+    pub(super) local_as: u32,
+    /// Our end of the last connection, which may be closed.
+    pub(super) connected_to: Option<SocketAddr>,
+    /// How long the session waits in IDLE; `None` while it doesn't.
+    pub(super) waits: Option<Duration>,
+    /// How long it will, the next time.
+    pub(super) idle_hold: Duration,
+    /// The same after a reset.
+    pub(super) reset_hold: Duration,
+    /// A reset came while there was no session; version 4 makes up for it.
+    pub(super) owes_reset: bool,
+    /// The neighbor's BGP identifier, as it said.
+    pub(super) identifier: Option<Ipv4Addr>,
+    /// The same as events tell it: later, and for longer.
+    pub(super) router_id: Option<Ipv4Addr>,
     /// What received routes have met last; `None` while there are none.
     pub met_import: Option<Met>,
     /// What sent routes have met last.
@@ -134,8 +154,9 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(conf: PeerConf) -> Self {
+    pub(super) fn new(conf: PeerConf, local_as: u32) -> Self {
         Self {
+            local_as,
             in_force: conf.clone(),
             admin_state: match conf.admin_down {
                 true => AdminState::Down,
@@ -145,32 +166,62 @@ impl Peer {
             session: SessionState::Idle,
             established_at: None,
             session_address: None,
+            connected_to: None,
+            waits: None,
+            idle_hold: Duration::ZERO,
+            reset_hold: RESET_HOLD,
+            owes_reset: false,
+            identifier: None,
+            router_id: None,
             met_import: None,
             met_export: None,
             stale: false,
         }
     }
 
+    /// As it is listed, and so echoed: the local address is the session's.
+    pub fn listed(&self) -> PeerConf {
+        PeerConf {
+            local_address: self.session_address.or(self.conf.local_address),
+            ..self.conf.clone()
+        }
+    }
+
+    /// Why the TTL of its connection can't be changed: it is closed.
+    pub(super) fn refuses_ttl(&self) -> Option<String> {
+        let end = self.connected_to.filter(|_| !self.is_connected())?;
+        let ttl = match self.conf.ebgp_multihop {
+            _ if self.local_as == self.conf.peer_as => return None,
+            0 => 1,
+            ttl => ttl,
+        };
+        let family = if end.is_ipv4() { 4 } else { 6 };
+        Some(format!(
+            "failed to set TTL {ttl}: raw-control tcp{family} {end}: use of closed network connection"
+        ))
+    }
+
+    /// Whether there is a connection.
+    pub(super) fn is_connected(&self) -> bool {
+        use SessionState::{Established, OpenConfirm, OpenSent};
+        matches!(self.session, OpenSent | OpenConfirm | Established)
+    }
+
+    /// What goes with a session.
     pub(super) fn fall(&mut self) {
-        self.session = SessionState::Idle;
         self.established_at = None;
         self.met_import = None;
         self.met_export = None;
         self.stale = false;
     }
 
+    /// What comes with a session.
     pub(super) fn come_up(&mut self, at: u64, import: Met, export: Met) {
-        self.session = SessionState::Established;
         self.established_at = Some(at);
         self.in_force.hold_time = self.conf.hold_time;
         self.in_force.keepalive_interval = self.conf.keepalive_interval;
-        self.session_address = self
-            .conf
-            .local_address
-            .or(Some(match self.conf.families.first() {
-                Some(Family::Ipv6Unicast) => IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, 1]),
-                _ => IpAddr::from([10, 255, 0, 1]),
-            }));
+        self.session_address = self.connected_to.map(|end| end.ip());
+        self.router_id = self.identifier;
         self.met_import = Some(import);
         self.met_export = Some(export);
     }

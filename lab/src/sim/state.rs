@@ -1,12 +1,14 @@
 //! The daemon: BGP started or not, its peers and its policies.
 
+use super::event::Event;
 use super::peer::{Peer, PeerConf};
 use super::policy::{Link, Policies};
 use crate::tools::Release;
-use sdwan_model::config::{AdminState, Direction, Global};
+use sdwan_model::config::{Direction, Global};
 use sdwan_model::observed::{Api, DefaultAction, SessionState, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// A release, for what differs between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,7 +41,7 @@ impl Flavor {
         }
     }
 
-    fn at_least(self, major: u16, minor: u16) -> bool {
+    pub(super) fn at_least(self, major: u16, minor: u16) -> bool {
         self >= Self { major, minor }
     }
 }
@@ -79,12 +81,15 @@ pub struct Gobgpd {
     pub(super) global: Option<Global>,
     pub(super) peers: BTreeMap<IpAddr, Peer>,
     pub(super) policies: Policies,
-    /// Ports; a second start does not close the first one's.
+    /// Ports; a second start does not close the first one's, but nobody
+    /// answers there any more.
     listening: BTreeSet<u16>,
     /// The passwords that are asked of who connects. They outlive their peers.
     passwords: BTreeMap<IpAddr, String>,
     /// Counts up, so that no two sessions come up at one time.
-    clock: u64,
+    pub(super) clock: u64,
+    /// What a watcher was told and has not read; `None` while nobody watches.
+    pub(super) told: Option<Vec<Event>>,
 }
 
 impl Gobgpd {
@@ -98,6 +103,7 @@ impl Gobgpd {
             listening: BTreeSet::new(),
             passwords: BTreeMap::new(),
             clock: 1_000_000,
+            told: None,
         }
     }
 
@@ -131,9 +137,9 @@ impl Gobgpd {
         self.global.as_ref()
     }
 
-    fn started(&self) -> Result<(), Refusal> {
-        match self.global {
-            Some(_) => Ok(()),
+    fn started(&self) -> Result<&Global, Refusal> {
+        match &self.global {
+            Some(global) => Ok(global),
             None => refuse("bgp server hasn't started yet"),
         }
     }
@@ -155,12 +161,12 @@ impl Gobgpd {
 
     /// `AddPeer`.
     pub fn add_peer(&mut self, address: IpAddr, conf: PeerConf) -> Result<(), Refusal> {
-        self.started()?;
+        let own = self.started()?.asn;
         if self.peers.contains_key(&address) {
             return refuse(format!("can't overwrite the existing peer: {address}"));
         }
         self.set_password(address, &conf.auth_password);
-        self.peers.insert(address, Peer::new(conf));
+        self.begin(address, Peer::new(conf, own));
         Ok(())
     }
 
@@ -179,9 +185,9 @@ impl Gobgpd {
     /// `DeletePeer`. Its password is still asked for (3.10, 3.36, 4.8).
     pub fn delete_peer(&mut self, address: IpAddr) -> Result<(), Refusal> {
         self.started()?;
-        match self.peers.remove(&address) {
-            Some(_) => Ok(()),
-            None => refuse(format!("can't delete a peer configuration for {address}")),
+        match self.end(address) {
+            true => Ok(()),
+            false => refuse(format!("can't delete a peer configuration for {address}")),
         }
     }
 
@@ -191,40 +197,35 @@ impl Gobgpd {
     pub fn update_peer(&mut self, address: IpAddr, told: PeerConf) -> Result<(), Refusal> {
         self.started()?;
         let ttl_resets = self.flavor.at_least(4, 0);
+        let reads_reset_hold = self.flavor.at_least(3, 15);
         let ttl_is_live = self.flavor.at_least(3, 15) && !ttl_resets;
         let Some(peer) = self.peers.get_mut(&address) else {
             return refuse(format!("neighbor that has {address} doesn't exist"));
         };
         if peer.conf.resends_open(&told, ttl_resets) {
             // Takes the peer down and adds it again, a disabled one too.
-            let password = told.auth_password.clone();
+            let again = Peer::new(told, peer.local_as);
             if !peer.conf.auth_password.is_empty() {
                 self.passwords.remove(&address);
             }
-            *peer = Peer::new(told);
-            self.set_password(address, &password);
+            self.set_password(address, &again.conf.auth_password);
+            self.end(address);
+            self.begin(address, again);
             return Ok(());
+        }
+        if !reads_reset_hold {
+            peer.reset_hold = Duration::ZERO;
         }
         peer.conf.hold_time = told.hold_time;
         peer.conf.keepalive_interval = told.keepalive_interval;
-        if ttl_is_live {
+        if ttl_is_live && peer.conf.ebgp_multihop != told.ebgp_multihop {
             peer.conf.ebgp_multihop = told.ebgp_multihop;
             peer.in_force.ebgp_multihop = told.ebgp_multihop;
+            // It is in force for all that.
+            if let Some(words) = peer.refuses_ttl() {
+                return refuse(words);
+            }
         }
-        Ok(())
-    }
-
-    /// `EnablePeer`.
-    pub fn enable_peer(&mut self, address: IpAddr) -> Result<(), Refusal> {
-        self.peer(address)?.admin_state = AdminState::Up;
-        Ok(())
-    }
-
-    /// `DisablePeer`.
-    pub fn disable_peer(&mut self, address: IpAddr) -> Result<(), Refusal> {
-        let peer = self.peer(address)?;
-        peer.admin_state = AdminState::Down;
-        peer.fall();
         Ok(())
     }
 
@@ -249,37 +250,11 @@ impl Gobgpd {
         Ok(())
     }
 
-    /// `ResetPeer`, hard, or the link fails.
-    pub fn fall(&mut self, address: IpAddr) -> Result<(), Refusal> {
-        self.peer(address)?.fall();
-        Ok(())
-    }
-
-    fn peer(&mut self, address: IpAddr) -> Result<&mut Peer, Refusal> {
+    pub(super) fn peer(&mut self, address: IpAddr) -> Result<&mut Peer, Refusal> {
         self.started()?;
         match self.peers.get_mut(&address) {
             Some(peer) => Ok(peer),
             None => refuse(format!("neighbor that has {address} doesn't exist")),
-        }
-    }
-
-    /// Every neighbor connects, as whom its peer expects: sessions that may come
-    /// up do, and their routes meet the policies as they are now.
-    pub fn sessions_come_up(&mut self) {
-        let addresses: Vec<IpAddr> = self.peers.keys().copied().collect();
-        for address in addresses {
-            let import = self.chain(address, Direction::Import);
-            let export = self.chain(address, Direction::Export);
-            self.clock += 1;
-            let clock = self.clock;
-            let asked = self.asked_password(address).unwrap_or_default().to_owned();
-            if let Some(peer) = self.peers.get_mut(&address)
-                && peer.admin_state == AdminState::Up
-                && peer.session != SessionState::Established
-                && peer.conf.auth_password == asked
-            {
-                peer.come_up(clock, import, export);
-            }
         }
     }
 

@@ -47,14 +47,17 @@ pub(crate) fn do_by_hand(daemon: &mut Gobgpd, hand: &Hand) {
         Hand::DeletePeer(i) => daemon.delete_peer(address(*i)),
         Hand::Disable(i) => daemon.disable_peer(address(*i)),
         Hand::Enable(i) => daemon.enable_peer(address(*i)),
-        Hand::Fall(i) => daemon.fall(address(*i)),
+        Hand::Fall(i) => {
+            daemon.neighbor_leaves(address(*i));
+            Ok(())
+        }
         Hand::SetHoldTime(i, hold) => match daemon.peers().get(&address(*i)) {
             Some(peer) => {
                 let mut conf = peer.conf.clone();
                 conf.hold_time = *hold;
                 let done = daemon.update_peer(address(*i), conf);
                 // Only a new session works with it.
-                let _refusal = daemon.fall(address(*i));
+                daemon.neighbor_leaves(address(*i));
                 daemon.sessions_come_up();
                 done
             }
@@ -66,7 +69,7 @@ pub(crate) fn do_by_hand(daemon: &mut Gobgpd, hand: &Hand) {
             // He brings it into force, too: all sessions are reset.
             let up: Vec<IpAddr> = daemon.peers().keys().copied().collect();
             for address in up {
-                let _refusal = daemon.fall(address);
+                daemon.neighbor_leaves(address);
             }
             daemon.sessions_come_up();
             Ok(())

@@ -1,6 +1,6 @@
 //! A daemon with what we remember of it, and passes over it.
 
-use sdwan_lab::sim::Gobgpd;
+use sdwan_lab::sim::{Gobgpd, Refusal};
 use sdwan_model::config::{Direction, RouterConfig};
 use sdwan_model::plan::{Disturbance, OwnedKey, OwnedRecord, OwnedWrite, Plan, plan};
 use std::collections::BTreeMap;
@@ -34,6 +34,12 @@ pub(crate) fn write(records: &mut Records, writes: &[OwnedWrite]) {
     }
 }
 
+/// Versions 3.15 to 3.37 change a peer's TTL and then fail to bring it to a
+/// connection that is closed.
+pub(crate) fn is_done_all_the_same(refusal: &Refusal) -> bool {
+    refusal.0.starts_with("failed to set TTL")
+}
+
 /// The daemon and what we remember of it.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -64,12 +70,16 @@ impl World {
         for step in &plan.steps[..steps] {
             let before = self.sessions();
             let done = self.daemon.apply(&step.op);
-            assert_eq!(done, Ok(()), "{} was refused in\n{plan}", step.op);
             if step.disturbance < Disturbance::SessionReset {
                 let after = self.sessions();
                 assert_eq!(before, after, "{} reset a session in\n{plan}", step.op);
             }
-            self.write(&step.settles);
+            match done {
+                Ok(()) => self.write(&step.settles),
+                // Nobody knows that it is done: the next pass will see it.
+                Err(refusal) if is_done_all_the_same(&refusal) => {}
+                Err(refusal) => panic!("{} was refused: {refusal}, in\n{plan}", step.op),
+            }
         }
     }
 

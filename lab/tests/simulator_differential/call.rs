@@ -1,6 +1,7 @@
 //! The calls: those that `sdwan` makes of gobgpd, and the same at a bad
 //! moment or with nonsense. Few names, so that they collide.
 
+use crate::neighbor::ROUTER;
 use proptest::prelude::*;
 use sdwan_gobgp::types::{AfiSafiSettings, Family, PeerSettings};
 use sdwan_lab::sim::policy::{Policy, Set, Statement};
@@ -8,7 +9,7 @@ use sdwan_model::action::Action;
 use sdwan_model::config::{Direction, Disposition, Global};
 use sdwan_model::observed::{DefaultAction, SetKind};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// One call of the management API.
 #[derive(Clone, Debug)]
@@ -40,8 +41,16 @@ pub(crate) enum Call {
     ListPolicyAssignment(Direction),
 }
 
-/// Neighbors, none of which is there to answer.
-pub(crate) const PEERS: [&str; 3] = ["10.0.0.1", "10.0.0.2", "2001:db8::3"];
+/// The peers, of which only two are there.
+pub(crate) const PEERS: [IpAddr; 4] = [
+    IpAddr::V4(LIVE[0]),
+    IpAddr::V4(LIVE[1]),
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)),
+    IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 3)),
+];
+
+/// Neighbors that are there.
+pub(crate) const LIVE: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 0, 0, 3)];
 
 /// The types of sets that can be made.
 pub(crate) const KINDS: [SetKind; 6] = [
@@ -53,29 +62,20 @@ pub(crate) const KINDS: [SetKind; 6] = [
     SetKind::LargeCommunity,
 ];
 
-/// A router's life: something before BGP is started, and much after.
-pub(crate) fn any_sequence() -> impl Strategy<Value = Vec<Call>> {
-    let before = prop::collection::vec(any_call(), 0..8);
-    let after = prop::collection::vec(any_call(), 30..60);
-    (before, any_global(), after).prop_map(|(mut calls, global, after)| {
-        calls.push(Call::StartBgp(global));
-        calls.extend(after);
-        calls
-    })
-}
-
-fn any_call() -> impl Strategy<Value = Call> {
+/// Boxed: unions of unions are large, and threads' stacks small.
+pub(crate) fn any_call() -> BoxedStrategy<Call> {
     prop_oneof![
         1 => any_global().prop_map(Call::StartBgp),
-        16 => any_peer_call(),
+        16 => prop::sample::select(PEERS.to_vec()).prop_flat_map(any_call_of),
         12 => any_set_call(),
         16 => any_policy_call(),
         8 => any_assignment_call(),
         2 => any_listing(),
     ]
+    .boxed()
 }
 
-fn any_global() -> impl Strategy<Value = Global> {
+pub(crate) fn any_global() -> impl Strategy<Value = Global> {
     let asn = prop::sample::select(vec![65001, 65009]);
     let port = prop::sample::select(vec![0, 0, 1790, 1791]);
     (asn, port).prop_map(|(asn, port)| Global {
@@ -85,42 +85,23 @@ fn any_global() -> impl Strategy<Value = Global> {
     })
 }
 
-fn any_peer() -> impl Strategy<Value = IpAddr> {
-    let address = |text: &str| IpAddr::from_text(text);
-    prop::sample::select(PEERS.map(address).to_vec())
-}
-
-/// An address of this file.
-pub(crate) trait FromText {
-    fn from_text(text: &str) -> Self;
-}
-
-#[expect(clippy::unwrap_used, reason = "the addresses are written above")]
-impl FromText for IpAddr {
-    fn from_text(text: &str) -> Self {
-        text.parse().unwrap()
-    }
-}
-
-fn any_peer_call() -> impl Strategy<Value = Call> {
+pub(crate) fn any_call_of(peer: IpAddr) -> BoxedStrategy<Call> {
     prop_oneof![
-        4 => (any_peer(), any_settings()).prop_map(|(peer, told)| {
-            let peer_asn = told.peer_asn.or(Some(65002));
-            Call::AddPeer(peer, PeerSettings { peer_asn, ..unspecified(peer, told) })
-        }),
-        4 => (any_peer(), any_settings()).prop_map(|(peer, told)| Call::UpdatePeer(peer, unspecified(peer, told))),
-        2 => any_peer().prop_map(Call::DeletePeer),
-        2 => any_peer().prop_map(Call::EnablePeer),
-        2 => any_peer().prop_map(Call::DisablePeer),
-        1 => any_peer().prop_map(Call::ResetPeer),
-        1 => (any_peer(), any_direction()).prop_map(|(peer, way)| Call::SoftResetPeer(peer, way)),
+        3 => any_new().prop_map(move |told| Call::AddPeer(peer, fitting(peer, told))),
+        4 => any_settings().prop_map(move |told| Call::UpdatePeer(peer, fitting(peer, told))),
+        2 => Just(Call::DeletePeer(peer)),
+        2 => Just(Call::EnablePeer(peer)),
+        2 => Just(Call::DisablePeer(peer)),
+        2 => Just(Call::ResetPeer(peer)),
+        1 => any_direction().prop_map(move |way| Call::SoftResetPeer(peer, way)),
     ]
+    .boxed()
 }
 
 /// No source address is said in the neighbor's family: the other family's is
 /// another value to gobgpd, an update to it a change, and to the simulator
-/// both are none.
-fn unspecified(peer: IpAddr, told: PeerSettings) -> PeerSettings {
+/// both are none. Neighbors that are there don't sign what they send.
+pub(crate) fn fitting(peer: IpAddr, told: PeerSettings) -> PeerSettings {
     let none = match peer {
         IpAddr::V4(_) => IpAddr::from([0; 4]),
         IpAddr::V6(_) => IpAddr::from([0; 16]),
@@ -133,8 +114,17 @@ fn unspecified(peer: IpAddr, told: PeerSettings) -> PeerSettings {
         });
     PeerSettings {
         local_address,
+        auth_password: told.auth_password.filter(|_| !peer.is_loopback()),
         ..told
     }
+}
+
+/// What a peer can be added with.
+pub(crate) fn any_new() -> impl Strategy<Value = PeerSettings> {
+    any_settings().prop_map(|told| PeerSettings {
+        peer_asn: told.peer_asn.or(Some(65002)),
+        ..told
+    })
 }
 
 /// Mostly one or two fields.
@@ -151,9 +141,14 @@ fn any_settings() -> impl Strategy<Value = PeerSettings> {
     let families = families.map(|list| list.into_iter().map(AfiSafiSettings::from).collect());
     let text = said(vec!["one".to_owned(), "two".to_owned(), String::new()]);
     let secret = said(vec!["secret".to_owned(), String::new()]);
-    let source = said(vec![[192, 0, 2, 9].into(), [0, 0, 0, 0].into()]);
+    let source = said(vec![
+        [192, 0, 2, 9].into(),
+        ROUTER.into(),
+        [0, 0, 0, 0].into(),
+    ]);
     let asns = said(vec![65001, 65003]);
-    let timers = (said(vec![90, 30, 3]), said(vec![30, 10, 1]));
+    // No session lasts as long as that without a word.
+    let timers = (said(vec![90, 60, 45]), said(vec![30, 10, 1]));
     let flags = (
         said(vec![true, false]),
         said(vec![true, false]),

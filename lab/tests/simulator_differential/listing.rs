@@ -1,6 +1,7 @@
 //! All that a daemon lists of what is compared, in the simulator's terms.
 
 use sdwan_lab::sim::Gobgpd;
+use sdwan_lab::sim::event::Event;
 use sdwan_lab::sim::peer::PeerConf;
 use sdwan_lab::sim::policy::{Policy, Set, Statement};
 use sdwan_model::action::Action;
@@ -16,6 +17,8 @@ pub(crate) struct Listing {
     pub(crate) global: Option<Global>,
     /// With what is configured, and whether it is held down.
     pub(crate) peers: Vec<(IpAddr, PeerConf, bool)>,
+    /// What a new watcher is told first.
+    pub(crate) watched: Vec<Event>,
     /// None where a type can't be listed.
     pub(crate) sets: Vec<Set>,
     pub(crate) statements: Vec<Statement>,
@@ -33,8 +36,9 @@ impl Listing {
         let mut listing = Self {
             global: daemon.global().cloned(),
             peers: peers
-                .map(|(at, p)| (*at, p.conf.clone(), held(p.admin_state)))
+                .map(|(at, p)| (*at, p.listed(), held(p.admin_state)))
                 .collect(),
+            watched: daemon.snapshot(),
             sets: policies.list_sets().cloned().collect(),
             statements: policies.list_whole_statements().cloned().collect(),
             policies: policies.list_policies(),
@@ -48,6 +52,7 @@ impl Listing {
     /// Puts what has no order into one.
     pub(crate) fn sort(&mut self) {
         self.peers.sort_by_key(|(address, ..)| *address);
+        self.watched.sort_by_key(|event| event.address);
         self.sets
             .sort_by(|one, other| (one.kind, &one.name).cmp(&(other.kind, &other.name)));
         for set in &mut self.sets {
@@ -76,12 +81,13 @@ pub(crate) fn differences(real: &Listing, simulated: &Listing) -> Vec<String> {
         let (real, simulated) = (format!("{real:?}"), format!("{simulated:?}"));
         if real != simulated {
             found.push(format!(
-                "{what}: gobgpd lists {real}, the simulator {simulated}"
+                "{what}: gobgpd tells {real}, the simulator {simulated}"
             ));
         }
     };
     tell("BGP", &real.global, &simulated.global);
     tell("peers", &real.peers, &simulated.peers);
+    tell("new watcher", &real.watched, &simulated.watched);
     tell("sets", &real.sets, &simulated.sets);
     tell("statements", &real.statements, &simulated.statements);
     tell("policies", &real.policies, &simulated.policies);

@@ -1,34 +1,35 @@
 //! The real side: a fresh gobgpd for each sequence, and its answers in the
 //! simulator's terms.
 
-use crate::call::{Call, FromText, KINDS, PEERS};
+use crate::call::{Call, KINDS, PEERS};
 use crate::listing::Listing;
+use crate::neighbor::{Act, Neighbor, ROUTER};
 use crate::translate::{
     from_global, from_peer, from_policy, from_set, from_statement, to_assignment, to_direction,
     to_global, to_kind, to_policy, to_set, to_statement,
 };
+use crate::watch::{self, Watch};
 use anyhow::{Context as _, Result};
-use futures::StreamExt as _;
 use sdwan_gobgp::types::{
     AdminState, Global, Peer, PeerFilter, PeerSettings, PolicyAssignment, PolicyDirection,
     ResetDirection, RouteAction,
 };
 use sdwan_gobgp::{Client, Error, Timeouts};
-use sdwan_lab::daemon::Daemon;
+use sdwan_lab::daemon::{Daemon, GOBGPD_PORT};
+use sdwan_lab::sim::event::Event;
 use sdwan_lab::tools::Release;
 use sdwan_lab::world;
 use sdwan_model::config::Direction;
 use sdwan_model::observed::DefaultAction;
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// Far longer than anything here takes, on a slow machine too.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -38,45 +39,20 @@ pub(crate) struct Real {
     client: Client,
     /// What an update of a peer that isn't there echoes.
     echoes: HashMap<IpAddr, Peer>,
-    /// What a watcher was told of peers: whether each is held down.
-    events: mpsc::UnboundedReceiver<Result<(IpAddr, bool), Error>>,
+    watch: Watch,
+    neighbors: HashMap<Ipv4Addr, Neighbor>,
     _daemon: Daemon,
 }
 
 impl Real {
     /// Starts one that holds nothing.
     pub(crate) async fn start(release: Release, echoes: HashMap<IpAddr, Peer>) -> Result<Self> {
-        let address = SocketAddr::from(([127, 0, 0, 1], 50051));
-        let mut command = Command::new(release.folder()?.join("gobgpd"));
-        command.args(["--pprof-disable", "--log-plain", "--api-hosts"]);
-        command.arg(address.to_string());
-        let mut daemon = Daemon::start_here(Path::new(world::FOLDER), "gobgpd", command)?;
-        daemon.wait_for_address(address)?;
-        let end = Instant::now() + LIMIT;
-        let client = loop {
-            match Client::connect(&address.to_string(), Timeouts::default()).await {
-                Ok(client) => break client,
-                Err(error) if Instant::now() > end => return Err(error.into()),
-                Err(_) => tokio::time::sleep(PAUSE).await,
-            }
-        };
-        let (tell, events) = mpsc::unbounded_channel();
-        let watch = client.watch_peers().await?.filter_map(|event| async {
-            let event = event.map(|event| {
-                let peer = event.peer?;
-                Some((peer.address()?, peer.state.admin == AdminState::Down))
-            });
-            event.transpose()
-        });
-        tokio::spawn(watch.for_each(move |event| {
-            // Nobody listens any more where the sequence has ended.
-            let _ended = tell.send(event);
-            std::future::ready(())
-        }));
+        let (daemon, client) = start(release, ROUTER).await?;
         Ok(Self {
+            watch: Watch::start(&client).await?,
             client,
             echoes,
-            events,
+            neighbors: HashMap::new(),
             _daemon: daemon,
         })
     }
@@ -91,7 +67,7 @@ impl Real {
             ..Global::default()
         };
         real.client.start_bgp(&global).await?;
-        for peer in PEERS.map(IpAddr::from_text) {
+        for peer in PEERS {
             real.client
                 .add_peer(peer, &PeerSettings::new(65002))
                 .await?;
@@ -103,9 +79,18 @@ impl Real {
             .collect())
     }
 
-    /// What a watcher was told so far.
-    pub(crate) fn events(&mut self) -> Vec<Result<(IpAddr, bool), Error>> {
-        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+    /// All that it has told a watcher since it was asked last.
+    pub(crate) async fn told(&mut self) -> Result<Vec<Event>> {
+        for neighbor in self.neighbors.values() {
+            neighbor.keep_alive();
+        }
+        self.watch.told(&self.client).await
+    }
+
+    /// What a neighbor does to it; whether it takes that.
+    pub(crate) async fn act(&mut self, neighbor: Ipv4Addr, act: Act) -> Result<bool> {
+        let moves = self.neighbors.entry(neighbor).or_default();
+        moves.act(neighbor, act).await
     }
 
     /// Makes a call. What gobgpd says, where it refuses.
@@ -185,7 +170,7 @@ impl Real {
                     .await
                     .unwrap_or_default();
                 let listed = listed.iter().find(|listed| listed.address() == Some(*peer));
-                let echo = listed.unwrap_or(&self.echoes[peer]);
+                let echo = listed.unwrap_or_else(|| &self.echoes[peer]);
                 client.update_peer(echo, told).await.map(drop)
             }
             Call::DeletePeer(peer) => client.delete_peer(&peer.to_string()).await,
@@ -247,6 +232,7 @@ impl Real {
                 .then(|| from_global(&global))
                 .transpose()?,
             peers: peers.iter().map(from_peer).collect::<Result<_>>()?,
+            watched: watch::snapshot(client).await?,
             sets,
             statements: statements
                 .iter()
@@ -280,6 +266,25 @@ impl Real {
                 .collect(),
             default,
         ))
+    }
+}
+
+/// Starts a gobgpd that is managed at this address.
+pub(crate) async fn start(release: Release, address: Ipv4Addr) -> Result<(Daemon, Client)> {
+    let address = SocketAddr::from((address, GOBGPD_PORT));
+    let mut command = Command::new(release.folder()?.join("gobgpd"));
+    command.args(["--pprof-disable", "--log-plain", "--api-hosts"]);
+    command.arg(address.to_string());
+    let name = format!("gobgpd-{}", address.ip());
+    let mut daemon = Daemon::start_here(Path::new(world::FOLDER), &name, command)?;
+    daemon.wait_for_address(address)?;
+    let end = Instant::now() + LIMIT;
+    loop {
+        match Client::connect(&address.to_string(), Timeouts::default()).await {
+            Ok(client) => return Ok((daemon, client)),
+            Err(error) if Instant::now() > end => return Err(error.into()),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
     }
 }
 

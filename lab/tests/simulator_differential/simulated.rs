@@ -3,7 +3,7 @@
 use crate::call::Call;
 use crate::translate::from_family;
 use sdwan_gobgp::types::PeerSettings;
-use sdwan_lab::sim::peer::PeerConf;
+use sdwan_lab::sim::peer::{Peer, PeerConf};
 use sdwan_lab::sim::policy::Set;
 use sdwan_lab::sim::{Gobgpd, Refusal};
 use secrecy::ExposeSecret;
@@ -15,14 +15,14 @@ pub(crate) fn call(daemon: &mut Gobgpd, call: &Call) -> Result<(), Refusal> {
         Call::StartBgp(global) => daemon.start_bgp(&global),
         Call::AddPeer(peer, told) => daemon.add_peer(peer, fresh(peer, &told)),
         Call::UpdatePeer(peer, told) => {
-            let listed = daemon.peers().get(&peer).map(|listed| listed.conf.clone());
+            let listed = daemon.peers().get(&peer).map(Peer::listed);
             let echo = listed.unwrap_or_else(|| PeerConf::new(peer, 65002));
             daemon.update_peer(peer, with(echo, &told))
         }
         Call::DeletePeer(peer) => daemon.delete_peer(peer),
         Call::EnablePeer(peer) => daemon.enable_peer(peer),
         Call::DisablePeer(peer) => daemon.disable_peer(peer),
-        Call::ResetPeer(peer) => daemon.fall(peer),
+        Call::ResetPeer(peer) => daemon.reset_peer(peer),
         Call::SoftResetPeer(peer, way) => daemon.soft_reset(peer, way),
         Call::ListPeer => Ok(()),
         Call::SetPolicies(sets, policies) => daemon.policies_mut().set_policies(sets, policies),

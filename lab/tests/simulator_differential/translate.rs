@@ -5,13 +5,14 @@ use crate::call::KINDS;
 use anyhow::{Context as _, Result, bail};
 use sdwan_gobgp::types::{
     Actions, AdminState, Conditions, DefinedSet, DefinedType, Family, Global, MatchSet, MatchType,
-    MedAction, MedActionType, Peer, Policy, PolicyAssignment, PolicyDirection, Prefix, RouteAction,
-    Statement,
+    MedAction, MedActionType, Peer, PeerEvent, PeerEventKind, Policy, PolicyAssignment,
+    PolicyDirection, Prefix, RouteAction, SessionState, Statement,
 };
+use sdwan_lab::sim::event::{Event, EventKind};
 use sdwan_lab::sim::{peer, policy};
 use sdwan_model::action::Action;
 use sdwan_model::config::{self, Direction, Disposition};
-use sdwan_model::observed::{DefaultAction, SetKind};
+use sdwan_model::observed::{self, DefaultAction, SetKind};
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -60,6 +61,38 @@ pub(crate) fn from_peer(peer: &Peer) -> Result<(IpAddr, peer::PeerConf, bool)> {
         unmodelled: 0,
     };
     Ok((address, conf, peer.state.admin == AdminState::Down))
+}
+
+/// `None` for what ends the first list.
+pub(crate) fn from_event(event: &PeerEvent) -> Result<Option<Event>> {
+    let kind = match event.kind {
+        PeerEventKind::Init => EventKind::Init,
+        PeerEventKind::State => EventKind::State,
+        PeerEventKind::EndOfInit => return Ok(None),
+        PeerEventKind::Other(0) => EventKind::Unknown,
+        PeerEventKind::Other(number) => bail!("an event of type {number}"),
+    };
+    let peer = event.peer.as_ref().context("an event without a peer")?;
+    Ok(Some(Event {
+        kind,
+        address: peer.address().context("a peer without an address")?,
+        peer_as: peer.state.peer_asn,
+        session: match peer.state.session {
+            SessionState::Idle => observed::SessionState::Idle,
+            SessionState::Connect => observed::SessionState::Connect,
+            SessionState::Active => observed::SessionState::Active,
+            SessionState::OpenSent => observed::SessionState::OpenSent,
+            SessionState::OpenConfirm => observed::SessionState::OpenConfirm,
+            SessionState::Established => observed::SessionState::Established,
+            SessionState::Other(number) => observed::SessionState::Unknown(number),
+        },
+        admin_state: match peer.state.admin {
+            AdminState::Up => config::AdminState::Up,
+            AdminState::Down => config::AdminState::Down,
+            state => bail!("nobody asked for {state:?}"),
+        },
+        router_id: peer.state.router_id.parse().ok(),
+    }))
 }
 
 /// A family that the calls name.

@@ -239,7 +239,7 @@ impl Act<'_> {
         }
         for peer in &stale {
             self.renew(*peer)?;
-            self.simulated.daemon.fall(*peer)?;
+            self.simulated.daemon.neighbor_leaves(*peer);
         }
         self.until_up()?;
         self.until_exactly(&end, &but).context("after the reset")?;
