@@ -112,8 +112,8 @@ pub enum Event {
     Link(Link),
     /// An interface went.
     LinkGone(Index),
-    /// This host has an address.
-    Address(IpAddr, Index),
+    /// This host has an address, with its network's length.
+    Address(IpNet, Index),
     /// This host has an address no more.
     AddressGone(IpAddr, Index),
     /// A route came.
@@ -143,7 +143,8 @@ pub struct Touched {
 #[derive(Clone, Debug, Default)]
 pub struct View {
     links: BTreeMap<Index, Link>,
-    addresses: BTreeSet<(IpAddr, Index)>,
+    /// With the length of its network.
+    addresses: BTreeMap<(IpAddr, Index), u8>,
     routes: BTreeMap<IpNet, Vec<Route>>,
     /// How many routes there are of each length, so that a lookup asks only for these.
     lengths: BTreeMap<(bool, u8), usize>,
@@ -156,14 +157,15 @@ impl View {
             Event::Link(link) => self.link_changed(link),
             Event::LinkGone(index) => self.link_gone(index),
             Event::Address(address, index) => {
-                let new = self.addresses.insert((address, index));
+                let (key, length) = ((address.addr(), index), address.prefix_len());
+                let new = self.addresses.insert(key, length).is_none();
                 Touched {
-                    address: new.then_some(address),
+                    address: new.then_some(address.addr()),
                     ..Touched::default()
                 }
             }
             Event::AddressGone(address, index) => {
-                let known = self.addresses.remove(&(address, index));
+                let known = self.addresses.remove(&(address, index)).is_some();
                 Touched {
                     address: known.then_some(address),
                     // Routes from that address, and with the last one all of the interface.
@@ -214,7 +216,7 @@ impl View {
         let Some(old) = self.links.remove(&index) else {
             return Touched::default();
         };
-        self.addresses.retain(|(_, on)| *on != index);
+        self.addresses.retain(|(_, on), _| *on != index);
         Touched {
             link: Some(index),
             names: vec![old.name],
@@ -322,9 +324,18 @@ impl View {
         address.is_loopback() || found.next().is_some()
     }
 
-    /// Addresses and where they are.
-    pub fn addresses(&self) -> impl Iterator<Item = (IpAddr, Index)> {
-        self.addresses.iter().copied()
+    /// Addresses with their networks' lengths, and where they are.
+    pub fn addresses(&self) -> impl Iterator<Item = (IpNet, Index)> {
+        let all = self.addresses.iter();
+        all.filter_map(|((address, on), length)| Some((IpNet::new(*address, *length).ok()?, *on)))
+    }
+
+    /// The interface that no packet can leave through, on whose network an address would be.
+    #[must_use]
+    pub fn down_with(&self, address: IpAddr) -> Option<&Link> {
+        let holding = self.addresses().filter(|(own, _)| own.contains(&address));
+        let links = holding.filter_map(|(_, on)| self.links.get(&on));
+        links.into_iter().find(|link| !link.carries())
     }
 
     /// The routes for the longest prefix that holds an address, the lowest metric first.

@@ -147,12 +147,22 @@ impl Search<'_> {
             return Err(Reason::OwnAddress(address));
         }
         let Some(route) = self.view.lookup(address).first() else {
-            return Err(Reason::NoRoute(address));
+            return Err(self.no_route(address));
         };
         if route.action != Action::Unicast {
             return Err(Reason::Dropped(address, route.action, route.prefix));
         }
         self.along(address, route)
+    }
+
+    /// With its interface goes the route to a network; that is what to look at.
+    fn no_route(&mut self, address: IpAddr) -> Reason {
+        let Some(link) = self.view.down_with(address) else {
+            return Reason::NoRoute(address);
+        };
+        self.links.insert(link.index);
+        let how = if link.up { Down::NoCarrier } else { Down::Down };
+        Reason::LinkDown(address, link.name.clone(), how)
     }
 
     fn along(&mut self, address: IpAddr, route: &Route) -> Result<Vec<Leg>, Reason> {
@@ -192,7 +202,7 @@ impl Search<'_> {
         };
         self.carries(address, device)?;
         self.addresses.insert(address);
-        let own = |(own, on): (IpAddr, Index)| own == address && on == device;
+        let own = |(own, on): (IpNet, Index)| own.addr() == address && on == device;
         if self.view.addresses().any(own) {
             return Err(Reason::OwnAddress(address));
         }

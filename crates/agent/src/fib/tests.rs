@@ -78,7 +78,10 @@ fn fib() -> Fib {
     let mut fib = Fib::new(MARK, View::default());
     for index in [1, 2] {
         fib.kernel(link(index, true, true));
-        for own in [format!("10.0.{index}.1"), format!("2001:db8:{index}::1")] {
+        for own in [
+            format!("10.0.{index}.1/24"),
+            format!("2001:db8:{index}::1/64"),
+        ] {
             fib.kernel(Event::Address(own.parse().unwrap(), index));
         }
         fib.kernel(came(connected(&format!("10.0.{index}.0/24"), index)));
@@ -206,6 +209,10 @@ fn a_link_moves_only_what_was_found_over_it() {
     fib.kernel(link(1, false, false));
     assert!(fib.is_audit_due(), "the kernel drops routes silently");
     assert_eq!(carry_out(&mut fib, &mut kernel), 3);
+    // The route goes with the link; what is wrong is the link all the same.
+    fib.kernel(Event::RouteGone(connected("10.0.1.0/24", 1)));
+    let reason = &fib.unresolved(1)[0].reason;
+    assert_eq!(reason, "10.0.1.7: eth1 is down");
 }
 
 #[test]
@@ -512,7 +519,7 @@ proptest! {
                 }
                 Step::Own(address, on) => {
                     let address = some_hop(address).address;
-                    fib.kernel(if on { Event::Address(address, 2) } else { Event::AddressGone(address, 2) });
+                    fib.kernel(if on { Event::Address(address.into(), 2) } else { Event::AddressGone(address, 2) });
                 }
                 Step::Audit => {
                     carry_out(&mut fib, &mut kernel);

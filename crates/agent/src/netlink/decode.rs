@@ -76,9 +76,8 @@ pub(super) fn event(message: &NetlinkBuffer<&[u8]>, tables: &[u32]) -> Option<Ev
                 RouteNetlinkMessage::NewAddress(message) => {
                     address(&message).map(|own| Event::Address(own, message.header.index))
                 }
-                RouteNetlinkMessage::DelAddress(message) => {
-                    address(&message).map(|own| Event::AddressGone(own, message.header.index))
-                }
+                RouteNetlinkMessage::DelAddress(message) => address(&message)
+                    .map(|own| Event::AddressGone(own.addr(), message.header.index)),
                 _ => None,
             }
         }
@@ -107,7 +106,7 @@ fn link(message: &LinkMessage) -> Option<Link> {
     })
 }
 
-fn address(message: &AddressMessage) -> Option<IpAddr> {
+fn address(message: &AddressMessage) -> Option<IpNet> {
     let find = |local: bool| {
         message
             .attributes
@@ -119,7 +118,8 @@ fn address(message: &AddressMessage) -> Option<IpAddr> {
             })
     };
     // On a point-to-point link the other one is the far end's.
-    find(true).or_else(|| find(false))
+    let address = find(true).or_else(|| find(false))?;
+    IpNet::new(address, message.header.prefix_len).ok()
 }
 
 /// A route, if it is in one of these tables and of a kind that matters.

@@ -199,7 +199,7 @@ impl Seen {
             .addresses()
             .map(|(address, on)| (Event::Address(address, on), address, on));
         let gone = gone.filter(|(event, ..)| !self.addresses.contains(event));
-        events.extend(gone.map(|(_, address, on)| Event::AddressGone(address, on)));
+        events.extend(gone.map(|(_, address, on)| Event::AddressGone(address.addr(), on)));
         events.extend(self.addresses.iter().cloned());
         events
     }
