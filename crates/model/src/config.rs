@@ -24,6 +24,25 @@ pub struct Source {
     pub version: u64,
 }
 
+/// What is to become of one gobgpd.
+#[derive(Clone, Debug)]
+pub enum Desired {
+    /// It runs like this.
+    Config(Box<RouterConfig>),
+    /// Its router is being deleted: what we own there goes, BGP keeps running.
+    Gone,
+}
+
+impl Desired {
+    /// What it runs like; `None` where it is let go.
+    pub fn config(&self) -> Option<&RouterConfig> {
+        match self {
+            Self::Config(config) => Some(config),
+            Self::Gone => None,
+        }
+    }
+}
+
 /// One gobgpd's whole desired state.
 #[derive(Clone, Debug)]
 pub struct RouterConfig {

@@ -1,11 +1,11 @@
 //! Random routers: rows of two acts, and what happens in between.
 
 use crate::hand::{Hand, any_hand, do_by_hand};
-use crate::world::{PEERS, Records, World};
+use crate::world::{PEERS, Records, World, declared};
 use proptest::prelude::*;
 use sdwan_lab::sim::{Flavor, Gobgpd};
-use sdwan_model::compile::{Inputs, compile};
-use sdwan_model::config::RouterConfig;
+use sdwan_model::compile::Inputs;
+use sdwan_model::config::Desired;
 use sdwan_model::resource::Row;
 use serde_json::{Value, json};
 
@@ -161,7 +161,7 @@ pub(crate) fn some_of(first: &Inputs, mut second: Inputs, picks: &[u8; 16]) -> I
 
 impl Case {
     /// The world as the last act begins, and what is declared then.
-    pub(crate) fn stage(&self) -> (World, Option<RouterConfig>) {
+    pub(crate) fn stage(&self) -> (World, Desired) {
         let mut daemon = Gobgpd::new(self.flavor);
         for hand in &self.before {
             do_by_hand(&mut daemon, hand);
@@ -170,12 +170,12 @@ impl Case {
             daemon,
             records: Records::new(),
         };
-        world.settle(compile(&self.first).config.as_ref());
+        world.settle(&declared(&self.first));
         world.daemon.sessions_come_up();
         for hand in &self.between {
             do_by_hand(&mut world.daemon, hand);
         }
         let second = self.second.as_ref();
-        (world, second.and_then(|inputs| compile(inputs).config))
+        (world, second.map_or(Desired::Gone, declared))
     }
 }

@@ -4,7 +4,7 @@ use crate::world::{DIRECTIONS, Records, World};
 use sdwan_lab::sim::Gobgpd;
 use sdwan_lab::sim::policy::{Policy, Set};
 use sdwan_lab::sim::state::rejects;
-use sdwan_model::config::{Direction, Disposition, RouterConfig};
+use sdwan_model::config::{Desired, Direction, Disposition};
 use sdwan_model::observed::{SessionState, SetKind};
 use sdwan_model::plan::{OwnedKey, OwnedKind, Plan, Verdict};
 use std::collections::BTreeSet;
@@ -113,8 +113,8 @@ pub(crate) fn shape(daemon: &Gobgpd) -> String {
 }
 
 /// What is left when passes have nothing to do any more.
-pub(crate) fn end_is_right(case: &str, world: &World, desired: Option<&RouterConfig>, last: &Plan) {
-    let Some(config) = desired else {
+pub(crate) fn end_is_right(case: &str, world: &World, desired: &Desired, last: &Plan) {
+    let Some(config) = desired.config() else {
         assert!(world.records.is_empty(), "{case}: left {:?}", world.records);
         return;
     };

@@ -20,13 +20,13 @@ use case::{Case, any_case, any_rows, router, row};
 use checks::{end_is_right, foreign, nothing_is_open, shape};
 use proptest::prelude::*;
 use sdwan_lab::sim::{Flavor, Gobgpd};
-use sdwan_model::compile::{Inputs, compile};
+use sdwan_model::compile::Inputs;
 use sdwan_model::config::AdminState;
 use sdwan_model::observed::DefaultAction;
 use sdwan_model::plan::{Disturbance, Effect, Op, Plan};
 use serde_json::json;
 use std::net::IpAddr;
-use world::{DIRECTIONS, PEERS, Records, World, address, is_done_all_the_same};
+use world::{DIRECTIONS, PEERS, Records, World, address, declared, is_done_all_the_same};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
@@ -34,7 +34,7 @@ proptest! {
     #[test]
     fn a_plan_broken_off_anywhere_opens_nothing_and_is_finished_later(case in any_case()) {
         let (start, desired) = case.stage();
-        let desired = desired.as_ref();
+        let desired = &desired;
         let plan = start.plan(desired);
         let mut end = start.clone();
         end.go(&plan, plan.steps.len());
@@ -94,7 +94,7 @@ proptest! {
     #[test]
     fn stale_routes_are_spoken_of_until_the_session_falls(case in any_case()) {
         let (mut world, desired) = case.stage();
-        let desired = desired.as_ref();
+        let desired = &desired;
         let last = world.settle(desired);
         let says = |plan: &Plan| plan.to_string().contains("needs reset");
         let owed = |world: &World| {
@@ -116,7 +116,7 @@ proptest! {
         let (world, _) = case.stage();
         // The same neighbors, other policies.
         let inputs = Inputs { neighbors: first.neighbors, ..second };
-        let plan = world.plan(compile(&inputs).config.as_ref());
+        let plan = world.plan(&declared(&inputs));
         let reset = plan.steps.iter().find(|step| step.disturbance >= Disturbance::SessionReset);
         prop_assert!(reset.is_none(), "{plan}");
     }
@@ -138,11 +138,11 @@ fn a_peer_disabled_by_hand_stays_disabled() {
             daemon: Gobgpd::new(flavor),
             records: Records::new(),
         };
-        world.settle(compile(&neighbor(1, "old")).config.as_ref());
+        world.settle(&declared(&neighbor(1, "old")));
         world.daemon.sessions_come_up();
         world.daemon.disable_peer(address(0)).unwrap();
-        let desired = compile(&neighbor(2, "new")).config;
-        let last = world.settle(desired.as_ref());
+        let desired = declared(&neighbor(2, "new"));
+        let last = world.settle(&desired);
         assert!(
             last.to_string()
                 .contains("waits until 10.0.0.1 is enabled again"),
@@ -154,7 +154,7 @@ fn a_peer_disabled_by_hand_stays_disabled() {
         );
 
         world.daemon.enable_peer(address(0)).unwrap();
-        world.settle(desired.as_ref());
+        world.settle(&desired);
         assert_eq!(world.daemon.peers()[&address(0)].conf.description, "new");
     }
 }

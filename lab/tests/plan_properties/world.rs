@@ -1,7 +1,8 @@
 //! A daemon with what we remember of it, and passes over it.
 
 use sdwan_lab::sim::{Gobgpd, Refusal};
-use sdwan_model::config::{Direction, RouterConfig};
+use sdwan_model::compile::{Inputs, compile};
+use sdwan_model::config::{Desired, Direction};
 use sdwan_model::plan::{Disturbance, OwnedKey, OwnedRecord, OwnedWrite, Plan, plan};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -40,6 +41,11 @@ pub(crate) fn is_done_all_the_same(refusal: &Refusal) -> bool {
     refusal.0.starts_with("failed to set TTL")
 }
 
+/// What these rows come to; their router is always right.
+pub(crate) fn declared(inputs: &Inputs) -> Desired {
+    compile(inputs).desired.expect("the router's row is right")
+}
+
 /// The daemon and what we remember of it.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -48,7 +54,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn plan(&self, desired: Option<&RouterConfig>) -> Plan {
+    pub(crate) fn plan(&self, desired: &Desired) -> Plan {
         plan(desired, &self.daemon.observe(), &self.records)
     }
 
@@ -84,7 +90,7 @@ impl World {
     }
 
     /// Passes until there is nothing to do.
-    pub(crate) fn settle(&mut self, desired: Option<&RouterConfig>) -> Plan {
+    pub(crate) fn settle(&mut self, desired: &Desired) -> Plan {
         for _ in 0..4 {
             let plan = self.plan(desired);
             if plan.steps.is_empty() {

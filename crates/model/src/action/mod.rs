@@ -107,7 +107,7 @@ impl FromStr for Action {
     /// the error says what was expected where.
     fn from_str(text: &str) -> Result<Self, String> {
         let mut words = Words::new(text);
-        let action = match words.next("an action")? {
+        let action = match words.next("an action such as `next-hop self`")? {
             "community" => words.communities(CommunityKind::Standard)?,
             "ext-community" => words.communities(CommunityKind::Extended)?,
             "large-community" => words.communities(CommunityKind::Large)?,
@@ -260,7 +260,7 @@ impl<'a> Words<'a> {
                     (0, Some(value)) => Ok(Action::MedSet(value)),
                     (_, Some(by)) if sign != 0 && by > 0 => Ok(adjust(sign, by)),
                     _ => Err(format!(
-                        "expected {expected} {place} (a change is never 0), not `{word}`"
+                        "expected {expected} {place} (at most 4294967295, a change at least 1), not `{word}`"
                     )),
                 }
             }

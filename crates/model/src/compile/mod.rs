@@ -9,7 +9,7 @@ mod fields;
 mod neighbor;
 mod policy;
 
-use crate::config::{DeclaredZebra, Global, Held, Neighbor, RouterConfig, Source, Zebra};
+use crate::config::{DeclaredZebra, Desired, Global, Held, Neighbor, RouterConfig, Source, Zebra};
 use crate::resource::{ResourceRef, Row};
 use fields::Fields;
 use std::collections::BTreeMap;
@@ -29,9 +29,9 @@ pub struct Inputs {
 /// The outcome: what can be compiled, and for every row that can't the reason.
 #[derive(Clone, Debug)]
 pub struct Compiled {
-    /// `None` when the router is being deleted, which takes everything of
-    /// ours away, or when its own row is refused, when nothing may be sent.
-    pub config: Option<RouterConfig>,
+    /// Or why the router's own row is refused: what it is to be can't be known
+    /// then, so nothing may be sent.
+    pub desired: Result<Desired, String>,
     /// Rows that are left out, each with a reason an operator can act on.
     pub refused: BTreeMap<ResourceRef, String>,
 }
@@ -42,8 +42,9 @@ pub fn compile(inputs: &Inputs) -> Compiled {
     let mut held = Held::default();
     let neighbors = neighbors(&inputs.neighbors, &mut held, &mut refused);
     let compiled = policy::compile(&inputs.policies, &neighbors, &mut held, &mut refused);
-    let config = inputs.router.as_ref().and_then(|row| match router(row) {
-        Ok((global, zebra)) => Some(RouterConfig {
+    let desired = match inputs.router.as_ref().map(|row| (row, router(row))) {
+        None => Ok(Desired::Gone),
+        Some((row, Ok((global, zebra)))) => Ok(Desired::Config(Box::new(RouterConfig {
             source: source(row),
             global,
             zebra,
@@ -54,13 +55,13 @@ pub fn compile(inputs: &Inputs) -> Compiled {
             export: compiled.export,
             held,
             waiting: compiled.waiting,
-        }),
-        Err(reason) => {
-            refused.insert(row.reference(), reason);
-            None
+        }))),
+        Some((row, Err(reason))) => {
+            refused.insert(row.reference(), reason.clone());
+            Err(reason)
         }
-    });
-    Compiled { config, refused }
+    };
+    Compiled { desired, refused }
 }
 
 fn source(row: &Row) -> Source {

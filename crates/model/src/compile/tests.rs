@@ -67,9 +67,19 @@ fn demo() -> Inputs {
     }
 }
 
+fn config_of(compiled: Compiled) -> RouterConfig {
+    match compiled.desired {
+        Ok(Desired::Config(config)) => *config,
+        other => panic!("no configuration: {other:?}"),
+    }
+}
+
 fn reasons(compiled: &Compiled) -> String {
-    let config = compiled.config.as_ref();
-    let waiting = config.into_iter().flat_map(|config| &config.waiting);
+    let desired = compiled.desired.as_ref().ok();
+    let waiting = desired
+        .and_then(Desired::config)
+        .into_iter()
+        .flat_map(|config| &config.waiting);
     compiled
         .refused
         .iter()
@@ -83,7 +93,7 @@ fn reasons(compiled: &Compiled) -> String {
 fn rows_that_share_a_statement_share_its_neighbor_set() {
     let compiled = compile(&demo());
     assert_eq!(reasons(&compiled), "");
-    let config = compiled.config.unwrap();
+    let config = config_of(compiled);
     assert_eq!(config.global.asn, 65001);
     assert_eq!(config.neighbors.len(), 3);
     assert_eq!(config.export, ["policy1/export"]);
@@ -107,7 +117,7 @@ fn a_policy_in_both_directions_is_two() {
         "172.16.0.1",
         json!({"apply_direction": "import"}),
     ));
-    let config = compile(&inputs).config.unwrap();
+    let config = config_of(compile(&inputs));
     assert_eq!(config.import, ["policy1/import"]);
     assert_eq!(config.export, ["policy1/export"]);
     assert_eq!(
@@ -128,7 +138,7 @@ fn order_is_by_position_and_then_by_creation() {
         let more = json!({"policy_name": name, "position": position});
         inputs.policies.push(policy(id, created, "", more));
     }
-    let config = compile(&inputs).config.unwrap();
+    let config = config_of(compile(&inputs));
     assert_eq!(
         config.export,
         [
@@ -145,7 +155,7 @@ fn order_is_by_position_and_then_by_creation() {
 fn no_neighbor_named_is_all_of_them_and_never_an_empty_set() {
     let mut inputs = demo();
     inputs.policies = vec![policy("p1", 5, "", json!({}))];
-    let config = compile(&inputs).config.unwrap();
+    let config = config_of(compile(&inputs));
     assert_eq!(config.neighbor_sets["policy1/export/statement1"].len(), 3);
 
     inputs.neighbors.clear();
@@ -157,7 +167,7 @@ fn no_neighbor_named_is_all_of_them_and_never_an_empty_set() {
     policyinfo p1 waits: waits for a neighbor to be declared on this router
     policyinfo p2 waits: waits for neighbor 10.9.9.9 to be declared on this router
     ");
-    let config = compiled.config.unwrap();
+    let config = config_of(compiled);
     assert!(config.policies.is_empty() && config.neighbor_sets.is_empty());
     assert!(config.export.is_empty());
 }
@@ -195,7 +205,7 @@ fn refused_rows_hold_their_objects_and_the_rest_goes_on() {
     policyinfo p3 refused: rows that share statement policy1/export/statement1 disagree (next-hop self, accept | next-hop self, reject): make them equal, or give this one a statement_name of its own
     policyinfo p5 refused: policy_name: "a b" is empty or holds `/`, a space or a control character; statement_action: `nexthop` is no action: did you mean `next-hop`?
     "#);
-    let config = compiled.config.unwrap();
+    let config = config_of(compiled);
     assert_eq!(config.held.peers, addresses(&["10.0.0.4", "10.0.0.5"]));
     assert!(config.held.policies.contains_key("policy1/export"));
     assert!(config.held.unknown);
@@ -223,7 +233,7 @@ fn a_policy_with_one_refused_row_is_held_as_a_whole() {
     policyinfo p1 waits: policy policy1/export stays as it is: policyinfo p3 is refused
     policyinfo p2 waits: policy policy1/export stays as it is: policyinfo p3 is refused
     ");
-    let config = compiled.config.unwrap();
+    let config = config_of(compiled);
     assert!(config.policies.is_empty());
     assert_eq!(config.held.neighbors.len(), 3);
 }
@@ -243,7 +253,7 @@ fn every_property_of_a_neighbor() {
             "admin_state": "down",
         }),
     )];
-    let config = compile(&inputs).config.unwrap();
+    let config = config_of(compile(&inputs));
     let neighbor = config.neighbors.values().next().unwrap();
     assert_eq!(neighbor.peer_as, u32::MAX);
     assert_eq!(
@@ -259,18 +269,18 @@ fn every_property_of_a_neighbor() {
 }
 
 #[test]
-fn a_router_that_is_refused_or_gone_has_no_config() {
+fn a_router_that_is_refused_is_not_one_that_goes() {
     let mut inputs = demo();
     inputs.router = None;
     let compiled = compile(&inputs);
-    assert!(compiled.config.is_none() && compiled.refused.is_empty());
+    assert!(matches!(compiled.desired, Ok(Desired::Gone)) && compiled.refused.is_empty());
 
     let mut bad = router();
     bad.body.insert("router_id".into(), json!("10.0.0.0.1"));
     bad.body.insert("local_as".into(), json!(0));
     inputs.router = Some(bad);
     let compiled = compile(&inputs);
-    assert!(compiled.config.is_none());
+    assert!(compiled.desired.is_err(), "what it is to be can't be known");
     insta::assert_snapshot!(reasons(&compiled), @"router r1 refused: local_as: is not a number of 1 to 4294967295; router_id: `10.0.0.0.1` is not an IPv4 address");
 }
 
@@ -327,7 +337,7 @@ proptest! {
     fn every_row_has_a_word_and_no_set_is_empty((neighbors, policies) in any_rows()) {
         let inputs = Inputs { router: Some(router()), neighbors, policies };
         let compiled = compile(&inputs);
-        let config = compiled.config.unwrap();
+        let config = config_of(compiled.clone());
         let mut words: Vec<ResourceRef> = compiled.refused.into_keys().collect();
         words.extend(config.waiting.iter().map(|(source, _)| source.resource.clone()));
         words.extend(config.neighbors.values().map(|n| n.source.resource.clone()));
@@ -350,14 +360,14 @@ fn a_zebra_is_compiled_and_half_of_one_is_refused() {
     body.insert("zebra_url".into(), json!("unix:/run/frr/zserv.api"));
     body.insert("zebra_version".into(), json!(6));
     let compiled = compile(&inputs);
-    assert!(compiled.config.is_none());
+    assert!(compiled.desired.is_err());
     assert_eq!(
         reasons(&compiled),
         "router r1 refused: zebra_software_name: is missing"
     );
     let body = &mut inputs.router.as_mut().unwrap().body;
     body.insert("zebra_software_name".into(), json!("frr8.4"));
-    let zebra = compile(&inputs).config.unwrap().zebra.unwrap();
+    let zebra = config_of(compile(&inputs)).zebra.unwrap();
     assert_eq!(
         zebra.zebra.to_string(),
         "zebra unix:/run/frr/zserv.api (frr8.4, API 6)"
@@ -366,6 +376,6 @@ fn a_zebra_is_compiled_and_half_of_one_is_refused() {
     for other in [json!("none"), json!("agent"), Value::Null] {
         let body = &mut inputs.router.as_mut().unwrap().body;
         body.insert("fib".into(), other);
-        assert!(compile(&inputs).config.unwrap().zebra.is_none());
+        assert!(config_of(compile(&inputs)).zebra.is_none());
     }
 }

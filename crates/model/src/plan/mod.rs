@@ -27,7 +27,7 @@ mod zebra;
 pub use op::{Op, PeerChange, Stage, Step};
 pub use record::{Attempt, Effect, OwnedKey, OwnedKind, OwnedRecord, OwnedWrite};
 
-use crate::config::{RouterConfig, Source};
+use crate::config::{Desired, RouterConfig, Source};
 use crate::observed::Observed;
 use crate::resource::ResourceRef;
 use draft::Draft;
@@ -88,14 +88,14 @@ pub struct Plan {
 
 /// The pure planner.
 ///
-/// `desired` is `None` when the router itself is being deleted: what we own
-/// goes, BGP keeps running. `owned` are all records of this router.
+/// `owned` are all records of this router.
 pub fn plan(
-    desired: Option<&RouterConfig>,
+    desired: &Desired,
     observed: &Observed,
     owned: &BTreeMap<OwnedKey, OwnedRecord>,
 ) -> Plan {
     let mut draft = Draft::new(owned);
+    let desired = desired.config();
     if let Some(config) = desired {
         if let Err(restart) = global::plan(config, observed, &mut draft) {
             return standstill(config, &restart);

@@ -25,7 +25,8 @@ pub(super) fn judge(kind: &Kind, body: &Body, violations: &mut Vec<Violation>) {
 fn neighbor(body: &Body, violations: &mut Vec<Violation>) {
     let number = |name: &str| body.get(name).and_then(Value::as_u64);
     let hold = number("hold_time").unwrap_or(HOLD_TIME.into());
-    if number("keepalive_interval").is_some_and(|keepalive| keepalive >= hold) {
+    let slow = number("keepalive_interval").is_some_and(|keepalive| keepalive >= hold);
+    if slow && !is_broken(violations, "hold_time") {
         violations.push(Violation::of(
             "keepalive_interval",
             format!("must be less than the hold_time of {hold}, or the session falls between two KEEPALIVEs"),

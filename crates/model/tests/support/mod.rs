@@ -2,7 +2,7 @@
 //! the daemon that would have them all.
 
 use sdwan_model::compile::{Inputs, compile};
-use sdwan_model::config::{AdminState, Family, Neighbor, RouterConfig};
+use sdwan_model::config::{AdminState, Desired, Family, Neighbor, RouterConfig};
 use sdwan_model::observed::{
     Api, Assignment, DefaultAction, DefinedSet, Observed, Peer, Policy, SessionState, SetKind,
     Statement, StatementBody, Version,
@@ -112,14 +112,17 @@ impl Router {
     }
 
     pub fn config(&self) -> RouterConfig {
-        compile(&self.inputs)
-            .config
-            .expect("a router that compiles")
+        let desired = self.desired();
+        desired.config().expect("a router that stays").clone()
+    }
+
+    fn desired(&self) -> Desired {
+        let compiled = compile(&self.inputs);
+        compiled.desired.expect("a router that compiles")
     }
 
     pub fn plan(&self) -> Plan {
-        let config = compile(&self.inputs).config;
-        plan(config.as_ref(), &self.observed, &self.records)
+        plan(&self.desired(), &self.observed, &self.records)
     }
 
     pub fn write(&mut self, writes: &[OwnedWrite]) {

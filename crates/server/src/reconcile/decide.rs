@@ -3,7 +3,7 @@
 
 use crate::catalog::RouterView;
 use sdwan_model::compile::{Compiled, compile};
-use sdwan_model::config::RouterConfig;
+use sdwan_model::config::Desired;
 use sdwan_model::observed::Observed;
 use sdwan_model::plan::{Plan, Verdict, plan};
 use sdwan_model::resource::{ResourceRef, Row};
@@ -13,8 +13,8 @@ use std::net::IpAddr;
 /// A plan and what it leads to.
 #[derive(Debug, Default)]
 pub(super) struct Decision {
-    /// `None` when the router is on its way out, or nothing may be sent.
-    pub(super) desired: Option<RouterConfig>,
+    /// `None` when nothing may be sent.
+    pub(super) desired: Option<Desired>,
     /// With a verdict for every row, refused ones included.
     pub(super) plan: Plan,
 }
@@ -23,21 +23,21 @@ pub(super) struct Decision {
 /// router whose own row is refused, or any of whose secrets can't be opened,
 /// is sent nothing at all.
 pub(super) fn decide(view: &RouterView, observed: &Observed) -> Decision {
-    let compiled = compile(&view.inputs);
-    let mut decision = match obstacle(view, &compiled) {
-        Some(obstacle) => Decision {
+    let Compiled { desired, refused } = compile(&view.inputs);
+    let mut decision = match sendable(view, desired) {
+        Ok(desired) => Decision {
+            plan: plan(&desired, observed, &view.owned),
+            desired: Some(desired),
+        },
+        Err(obstacle) => Decision {
             desired: None,
             plan: Plan {
                 verdicts: waiting(view, &obstacle),
                 ..Plan::default()
             },
         },
-        None => Decision {
-            plan: plan(compiled.config.as_ref(), observed, &view.owned),
-            desired: compiled.config,
-        },
     };
-    let refused = refusals(view, &compiled.refused);
+    let refused = refusals(view, &refused);
     decision.plan.verdicts.extend(refused);
     decision
 }
@@ -68,14 +68,16 @@ pub(super) fn address(row: &Row) -> Option<IpAddr> {
     row.text("neighbor_addr")?.parse().ok()
 }
 
-/// Why nothing at all may be sent to this router.
-fn obstacle(view: &RouterView, compiled: &Compiled) -> Option<String> {
-    let router = view.inputs.router.iter().map(Row::reference);
-    let refused = router.filter_map(|row| Some((row.clone(), compiled.refused.get(&row)?)));
-    let sealed = view.sealed.iter();
-    let sealed = sealed.map(|(source, reason)| (source.resource.clone(), reason));
-    let (row, reason) = sealed.chain(refused).next()?;
-    Some(format!("nothing is sent to this router: {row}: {reason}"))
+/// What this router is to be, or why nothing at all may be sent to it.
+fn sendable(view: &RouterView, desired: Result<Desired, String>) -> Result<Desired, String> {
+    let nothing = |row: &ResourceRef, reason: &str| {
+        format!("nothing is sent to this router: {row}: {reason}")
+    };
+    if let Some((source, reason)) = view.sealed.first() {
+        return Err(nothing(&source.resource, reason));
+    }
+    let router = ResourceRef::new("router", &view.router);
+    desired.map_err(|reason| nothing(&router, &reason))
 }
 
 fn waiting(view: &RouterView, reason: &str) -> BTreeMap<ResourceRef, Verdict> {

@@ -6,7 +6,7 @@ use super::decide::{Decision, address, applied, declared, refused};
 use super::execute::{Fate, met};
 use crate::catalog::{Report, RouterView};
 use crate::speaker::Error;
-use sdwan_model::config::RouterConfig;
+use sdwan_model::config::{Desired, RouterConfig};
 use sdwan_model::plan::{OwnedKey, OwnedKind, OwnedRecord, OwnedWrite, Plan, Stage, Step, Verdict};
 use sdwan_model::resource::{ResourceRef, Row};
 use sdwan_model::status::FAILED;
@@ -43,7 +43,7 @@ pub(super) fn of_plan(view: &RouterView, decision: &Decision, fates: &[Fate]) ->
         write_record(&mut records, write);
     }
     let settled = Settled {
-        desired: decision.desired.as_ref(),
+        desired: decision.desired.as_ref().and_then(Desired::config),
         policies: policies_in_step(view, plan, fates),
     };
     Report {

@@ -10,7 +10,7 @@ use crate::case::Case;
 use crate::world::{PEERS, Records, World, address, write};
 use anyhow::{Context as _, Result, bail, ensure};
 use ipnet::IpNet;
-use sdwan_model::config::RouterConfig;
+use sdwan_model::config::Desired;
 use sdwan_model::observed::{Observed, SetKind};
 use sdwan_model::plan::{Disturbance, Op, OwnedKey, OwnedKind, Plan, Step, Verdict, plan};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,7 +30,7 @@ pub(super) struct Act<'a> {
     pub(super) ground: &'a mut Ground,
     /// Tells this case's prefixes from another's.
     pub(super) number: u8,
-    desired: Option<RouterConfig>,
+    desired: Desired,
     records: Records,
     simulated: World,
     pub(super) start: State,
@@ -127,7 +127,7 @@ impl Act<'_> {
 
     /// The plan from here, which has to be the simulator's too.
     fn plan(&self) -> Result<Plan> {
-        let desired = self.desired.as_ref();
+        let desired = &self.desired;
         let real = plan(desired, &self.observed, &self.records);
         let simulated = self.simulated.plan(desired);
         ensure!(
@@ -138,7 +138,7 @@ impl Act<'_> {
     }
 
     fn write(&mut self, plan: &Plan) {
-        let simulated = self.simulated.plan(self.desired.as_ref());
+        let simulated = self.simulated.plan(&self.desired);
         self.simulated.write(&simulated.intents);
         write(&mut self.records, &plan.intents);
     }

@@ -103,7 +103,7 @@ impl Draw {
                 ..case
             };
             let (start, desired) = case.stage();
-            if goes(&start.plan(desired.as_ref())) {
+            if goes(&start.plan(&desired)) {
                 return Ok(Drawn {
                     way,
                     case,

@@ -12,7 +12,7 @@ use super::hand::{do_by_hand, until};
 use super::routes::{Probe, ROUTER_V4, ROUTER_V6, Route, Source};
 use crate::case::Case;
 use crate::hand::Hand;
-use crate::world::{PEERS, Records, address, write};
+use crate::world::{PEERS, Records, address, declared, write};
 use anyhow::{Result, ensure};
 use ipnet::IpNet;
 use sdwan_gobgp::Timeouts;
@@ -21,8 +21,7 @@ use sdwan_lab::fleet::{Fleet, Gobgpd};
 use sdwan_lab::sim::Flavor;
 use sdwan_lab::tools::Release;
 use sdwan_lab::wait::{self, Seen};
-use sdwan_model::compile::compile;
-use sdwan_model::config::{AdminState, RouterConfig};
+use sdwan_model::config::{AdminState, Desired};
 use sdwan_model::observed::{Observed, Peer, SessionState};
 use sdwan_model::plan::{Op, plan};
 use sdwan_server::speaker::{Dial as _, GobgpDial, Speaker};
@@ -145,8 +144,7 @@ impl Ground {
         self.restart()?;
         let mut records = Records::new();
         self.by_hand(&case.before)?;
-        let first = compile(&case.first).config;
-        self.settle(first.as_ref(), &mut records)?;
+        self.settle(&declared(&case.first), &mut records)?;
         self.by_hand(&case.between)?;
         Ok(records)
     }
@@ -161,7 +159,7 @@ impl Ground {
         Ok(())
     }
 
-    fn settle(&mut self, desired: Option<&RouterConfig>, records: &mut Records) -> Result<()> {
+    fn settle(&mut self, desired: &Desired, records: &mut Records) -> Result<()> {
         for _ in 0..4 {
             let plan = plan(desired, &self.observe()?, records);
             write(records, &plan.intents);

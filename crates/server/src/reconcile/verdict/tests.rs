@@ -1,11 +1,12 @@
 //! From a plan and the fates of its steps to what is told.
 
-use super::super::decide::Decision;
+use super::super::decide::{Decision, decide};
 use super::super::execute::Fate;
 use super::{Silence, of_hold, of_plan, of_silence};
 use crate::catalog::{Report, RouterView};
 use crate::speaker::Error;
 use sdwan_model::compile::{Inputs, compile};
+use sdwan_model::observed::{Api, Assignment, Observed, Version};
 use sdwan_model::plan::{
     Disturbance, Effect, Op, OwnedKey, OwnedKind, OwnedRecord, OwnedWrite, Plan, Stage, Step,
     Verdict,
@@ -113,7 +114,7 @@ fn decision(view: &RouterView, steps: Vec<Step>) -> Decision {
     let rows = inputs.router.iter().chain(&inputs.neighbors);
     let rows = rows.chain(&inputs.policies);
     Decision {
-        desired: compile(inputs).config,
+        desired: compile(inputs).desired.ok(),
         plan: Plan {
             steps,
             verdicts: rows
@@ -350,4 +351,40 @@ fn on_hold_what_is_open_says_so_and_nothing_is_let_go_or_settled() {
     assert_eq!(said(&report, "neighbor", "done"), "nothing");
     assert!(report.released.is_empty());
     assert!(report.owned.is_empty());
+}
+
+/// Both have nothing to run any more; only one of them was said to go.
+#[test]
+fn a_router_that_is_refused_is_not_one_that_goes() {
+    let observed = Observed {
+        version: Version {
+            api: Api::V3,
+            minor: None,
+        },
+        global: None,
+        peers: BTreeMap::new(),
+        defined_sets: Vec::new(),
+        policies: Vec::new(),
+        loose_statements: Vec::new(),
+        import: Assignment::default(),
+        export: Assignment::default(),
+    };
+    let mut view = view(vec![neighbor("n", A)], vec![], vec![], &[peer(A)]);
+    view.inputs.router = None;
+    let gone = decide(&view, &observed).plan;
+    assert_eq!(gone.intents, [OwnedWrite::Remove(peer(A))]);
+
+    let mut wrong = router();
+    wrong.body["local_as"] = json!(0);
+    view.inputs.router = Some(wrong);
+    let refused = decide(&view, &observed);
+    assert!(refused.desired.is_none());
+    let plan = refused.plan;
+    assert!(plan.steps.is_empty() && plan.intents.is_empty(), "{plan}");
+    let says = |row: &str, id: &str| format!("{:?}", plan.verdicts[&name(row, id)]);
+    assert!(says("router", "r").contains("local_as"), "{plan}");
+    assert!(
+        says("neighbor", "n").contains("nothing is sent to this router"),
+        "{plan}"
+    );
 }
