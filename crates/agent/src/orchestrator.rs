@@ -18,7 +18,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 const LOOK: Duration = Duration::from_secs(1);
 /// Between two reports that say nothing new.
 const HEARTBEAT: Duration = Duration::from_secs(30);
-/// Between two attempts at a report that does not get through.
+/// Between two attempts at a report that does not get through. One that the
+/// orchestrator does not want waits for the next heartbeat.
 const RETRY: Duration = Duration::from_secs(5);
 /// How long one may take; and the agent's own answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -31,11 +32,17 @@ const REASON: usize = 500;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nothing can stand below this URL.
-    #[error("{0:?} is not a URL such as http://192.168.200.1:9998")]
-    Url(String),
+    #[error("this is not a URL such as http://192.168.200.1:9998")]
+    Url,
     /// The client can't start.
     #[error("the HTTP client can't start: {0}")]
     Client(#[from] reqwest::Error),
+}
+
+/// Why a report was not taken, and how long to wait before the next.
+struct Trouble {
+    text: String,
+    pause: Duration,
 }
 
 /// The body of a report.
@@ -94,10 +101,9 @@ impl Reporter {
     /// # Errors
     /// See [`Error`].
     pub fn new(server: &str, router: &str, clock: fn() -> Timestamp) -> Result<Self, Error> {
-        let wrong = || Error::Url(server.to_owned());
-        let mut url: reqwest::Url = server.parse().map_err(|_| wrong())?;
+        let mut url: reqwest::Url = server.parse().map_err(|_| Error::Url)?;
         url.path_segments_mut()
-            .map_err(|()| wrong())?
+            .map_err(|()| Error::Url)?
             .pop_if_empty()
             .extend(["sdwan", "v1", "routers", router, "fib"]);
         let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
@@ -146,9 +152,9 @@ impl Reporter {
                 self.told = Some((report, now));
                 self.complain(None);
             }
-            Err(trouble) => {
-                self.next = Instant::now() + RETRY;
-                self.complain(Some(trouble));
+            Err(Trouble { text, pause }) => {
+                self.next = Instant::now() + pause;
+                self.complain(Some(text));
             }
         }
     }
@@ -183,26 +189,36 @@ impl Reporter {
         report
     }
 
-    async fn send(&self, report: &Report) -> Result<(), String> {
+    async fn send(&self, report: &Report) -> Result<(), Trouble> {
         let answer = self.client.put(self.url.clone()).json(report).send().await;
-        let answer = answer.map_err(|error| innermost(&error.without_url()))?;
+        let answer = answer.map_err(|error| Trouble {
+            text: innermost(&error.without_url()),
+            pause: RETRY,
+        })?;
         let status = answer.status();
         if status.is_success() {
             return Ok(());
         }
         let problem: serde_json::Value = answer.json().await.unwrap_or_default();
         let detail = problem["detail"].as_str().unwrap_or_default();
-        Err(format!("{status}: {detail}"))
+        Err(Trouble {
+            text: format!("{status}: {detail}"),
+            pause: match status.is_client_error() {
+                true => HEARTBEAT,
+                false => RETRY,
+            },
+        })
     }
 
     fn complain(&mut self, trouble: Option<String>) {
         if trouble == self.trouble {
             return;
         }
-        let url = self.url.as_str();
+        // Without a password that may stand in the URL.
+        let server = self.url.origin().ascii_serialization();
         match &trouble {
-            Some(error) => tracing::warn!(url, %error, "reports are not taken; trying again"),
-            None => tracing::info!(url, "reports are taken again"),
+            Some(error) => tracing::warn!(server, %error, "reports are not taken; trying again"),
+            None => tracing::info!(server, "reports are taken again"),
         }
         self.trouble = trouble;
     }
@@ -304,9 +320,11 @@ mod tests {
         let url = reporter(noon).url;
         let expected = "http://127.0.0.1:1/sdwan/v1/routers/GoBGP%201/fib";
         assert_eq!(url.as_str(), expected);
-        for wrong in ["", "192.168.200.1:9998", "mailto:x"] {
+        for wrong in ["", "192.168.200.1:9998", "mailto:x", "http://u:secret@"] {
             let error = Reporter::new(wrong, "r", noon).err().unwrap();
-            assert!(error.to_string().contains("is not a URL"), "{error}");
+            let error = error.to_string();
+            assert!(error.contains("is not a URL"), "{error}");
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 

@@ -7,6 +7,9 @@ use indexmap::IndexMap;
 use sdwan_model::schema::{Kind, Schemas};
 use std::sync::Arc;
 
+/// The label of agents' reports.
+pub(crate) const FIB: &str = "fib";
+
 /// What stands at a path.
 #[derive(Clone, Debug)]
 pub(crate) enum Endpoint {
@@ -83,7 +86,7 @@ impl Endpoint {
             Self::Actions(..) => "action",
             Self::Plan => "plan",
             Self::Rib => "rib",
-            Self::Fib => "fib",
+            Self::Fib => FIB,
             Self::Holds | Self::Hold => "hold",
             Self::Transaction => "transaction",
             Self::Schemas | Self::Schema => "schema",

@@ -2,7 +2,7 @@
 //! net under panics, and one line that says how it went.
 
 use super::problem::Problem;
-use super::routes::{Endpoint, Matched};
+use super::routes::{Endpoint, FIB, Matched};
 use super::{Api, X_REQUEST_ID, about, fib, resources, routers, transaction};
 use axum::body::Body;
 use futures::FutureExt;
@@ -46,18 +46,30 @@ pub(super) async fn serve(api: Arc<Api>, request: Request<Body>) -> Response<Bod
     let took = started.elapsed();
     let status = response.status();
     api.metrics.http(&method, &label, status, took);
-    log(&method, uri.path(), status, took, &id);
+    let usual = is_read(&method) || &*label == FIB;
+    log(&method, uri.path(), status, took, &id, usual);
     response
 }
 
-/// Reading is the normal case, so at the usual level only changes and
-/// failures get a line.
-fn log(method: &Method, path: &str, status: StatusCode, took: Duration, request: &str) {
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Reading is the normal case, and so are agents' reports: at the usual level
+/// only changes and failures get a line.
+fn log(
+    method: &Method,
+    path: &str,
+    status: StatusCode,
+    took: Duration,
+    request: &str,
+    usual: bool,
+) {
     let status = status.as_u16();
     let ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     if status >= 500 {
         tracing::warn!(%method, path, status, ms, request, "request");
-    } else if status < 400 && matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+    } else if status < 400 && usual {
         tracing::debug!(%method, path, status, ms, request, "request");
     } else {
         tracing::info!(%method, path, status, ms, request, "request");
