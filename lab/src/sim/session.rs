@@ -97,6 +97,29 @@ impl Gobgpd {
         true
     }
 
+    /// A neighbor accepts our connection from this address of ours and sends
+    /// its OPEN; whether we take it. Version 4 tells of neither before it has.
+    pub fn neighbor_accepts(
+        &mut self,
+        address: IpAddr,
+        from: IpAddr,
+        asn: u32,
+        id: Ipv4Addr,
+    ) -> bool {
+        if !self.flavor.at_least(4, 0) {
+            return self.neighbor_connects(address, from) && self.neighbor_opens(address, asn, id);
+        }
+        let Some(peer) = self.in_state(address, SessionState::Active) else {
+            return false;
+        };
+        if peer.conf.passive || peer.conf.peer_as != asn {
+            return false;
+        }
+        peer.connected_to = Some(SocketAddr::new(from, 0));
+        self.confirm(address, id);
+        true
+    }
+
     /// A neighbor sends its first KEEPALIVE: routes meet the policies as they
     /// are now.
     pub fn neighbor_confirms(&mut self, address: IpAddr) {

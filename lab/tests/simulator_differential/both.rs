@@ -17,7 +17,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Far longer than gobgpd needs for anything, on a slow machine too.
+/// Longer than any session needs to come up, on a slow machine too.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Far longer than gobgpd needs for anything else, on a slow machine too.
 const SOON: Duration = Duration::from_secs(20);
 
 /// Between two looks.
@@ -62,6 +65,29 @@ impl Both {
     /// How many events both have told.
     pub(crate) fn events(&self) -> usize {
         self.account.settled
+    }
+
+    /// Waits until a session is in this state, on both.
+    pub(crate) async fn until(&mut self, peer: Ipv4Addr, state: SessionState) -> Result<()> {
+        let peer = IpAddr::from(peer);
+        let end = Instant::now() + LIMIT;
+        loop {
+            self.catch_up().await?;
+            self.settle().await?;
+            let session = self.simulated.peers().get(&peer).map(|peer| peer.session);
+            if session == Some(state) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "{peer} is {session:?}, not {state:?}");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// What has been done to gobgpd happens to the simulator too.
+    pub(crate) async fn also(&mut self, change: impl FnOnce(&mut Gobgpd)) -> Result<()> {
+        self.catch_up().await?;
+        change(&mut self.simulated);
+        self.settle().await
     }
 
     /// Does it on both.

@@ -7,7 +7,8 @@
 //! What no call does is done to both: neighbors take one step of a session at
 //! a time, when a turn says so. Only the clock does as it likes: that a session
 //! leaves IDLE is taken from gobgpd's events, if the simulator's has waited long
-//! enough.
+//! enough. With real neighbors, in a test of their own, so is whatever may come
+//! of their attempts to connect; but how a session that is up falls never is.
 //!
 //! `SDWAN_SEQUENCES` makes it longer than it is, `SDWAN_SEED` makes it other.
 
@@ -16,6 +17,7 @@ mod both;
 mod call;
 mod listing;
 mod neighbor;
+mod peering;
 mod real;
 mod simulated;
 mod translate;
@@ -52,6 +54,12 @@ fn sessions_come_and_go_as_gobgpds_do() {
         runtime.block_on(agree(release, &HashMap::new(), &seldom()))?;
         hold_together(release, &any_sessions())
     };
+    harness::on_each(LAB, harness::test_of(&body), &Release::ALL, body);
+}
+
+#[test]
+fn sessions_with_real_neighbors_go_the_same_ways() {
+    let body = |release| tokio::runtime::Runtime::new()?.block_on(peering::sessions(release));
     harness::on_each(LAB, harness::test_of(&body), &Release::ALL, body);
 }
 
