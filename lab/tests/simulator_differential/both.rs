@@ -21,7 +21,7 @@ use tokio::time::Instant;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Far longer than gobgpd needs for anything else, on a slow machine too.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(5);

@@ -29,7 +29,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Far longer than anything here takes, on a slow machine too.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -278,9 +278,14 @@ pub(crate) async fn start(release: Release, address: Ipv4Addr) -> Result<(Daemon
     let name = format!("gobgpd-{}", address.ip());
     let mut daemon = Daemon::start_here(Path::new(world::FOLDER), &name, command)?;
     daemon.wait_for_address(address)?;
+    let timeouts = Timeouts {
+        connect: LIMIT,
+        call: LIMIT,
+        list: LIMIT,
+    };
     let end = Instant::now() + LIMIT;
     loop {
-        match Client::connect(&address.to_string(), Timeouts::default()).await {
+        match Client::connect(&address.to_string(), timeouts).await {
             Ok(client) => return Ok((daemon, client)),
             Err(error) if Instant::now() > end => return Err(error.into()),
             Err(_) => tokio::time::sleep(PAUSE).await,
