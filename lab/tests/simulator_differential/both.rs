@@ -8,8 +8,8 @@ use crate::real::Real;
 use crate::simulated;
 use crate::turn::Turn;
 use anyhow::{Result, ensure};
+use sdwan_lab::sim::Gobgpd;
 use sdwan_lab::sim::event::Event;
-use sdwan_lab::sim::{Flavor, Gobgpd};
 use sdwan_lab::tools::Release;
 use sdwan_model::observed::SessionState;
 use std::collections::{BTreeMap, HashMap};
@@ -47,11 +47,7 @@ impl Both {
         echoes: HashMap<IpAddr, sdwan_gobgp::types::Peer>,
         outside: Outside,
     ) -> Result<Self> {
-        let mut simulated = Gobgpd::new(match release {
-            Release::V3_10 => Flavor::V3_10,
-            Release::V3_36 => Flavor::V3_36,
-            Release::V4_8 => Flavor::V4_8,
-        });
+        let mut simulated = Gobgpd::new(release.into());
         simulated.watch();
         Ok(Self {
             real: Real::start(release, echoes).await?,
