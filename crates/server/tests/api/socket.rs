@@ -91,7 +91,7 @@ async fn a_port_in_use_is_one_clear_line() {
         .expect("the port is in use")
         .to_string();
     let wanted = format!(
-        "can't listen on {}: Address already in use (os error 98)",
+        "can't listen on {}: Address already in use (os error 98): name another with --address",
         server.address()
     );
     assert_eq!(told, wanted);

@@ -5,7 +5,7 @@
 
 use super::ground::LIMIT;
 use crate::network::Machine;
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use ipnet::IpNet;
 use sdwan_agent::fib::Mark;
 use sdwan_agent::kernel::Event;
@@ -31,6 +31,8 @@ pub(super) struct Kernel<'a> {
     routes: usize,
     /// Events were lost: only the table tells.
     lost: bool,
+    /// When the last one came.
+    last: Instant,
 }
 
 impl<'a> Kernel<'a> {
@@ -51,30 +53,27 @@ impl<'a> Kernel<'a> {
             events,
             routes: 0,
             lost: false,
+            last: Instant::now(),
         })
     }
 
     /// Waits until there are exactly so many, and says since when.
     pub(super) async fn until(&mut self, routes: usize) -> Result<Instant> {
-        let waited = timeout(LIMIT, async {
+        let wait = async {
             while self.routes != routes {
                 self.hear().await?;
             }
-            anyhow::Ok(Instant::now())
-        })
-        .await;
-        let since = waited
-            .map_err(|_| anyhow::anyhow!("the kernel has {} of {routes} routes", self.routes))??;
-        if std::mem::take(&mut self.lost) {
-            // What is still to be heard is counted already.
-            while timeout(QUIET, self.events.next()).await.is_ok() {}
-        }
+            anyhow::Ok(())
+        };
+        let waited = timeout(LIMIT, wait).await;
+        waited.map_err(|_| anyhow!("the kernel has {} of {routes} routes", self.routes))??;
+        self.lost = false;
         let table = self.table()?;
         ensure!(
             table == routes,
             "the kernel's table has {table} routes, its events told of {routes}"
         );
-        Ok(since)
+        Ok(self.last)
     }
 
     /// Waits until a route leads to a gateway, and says when that was told.
@@ -94,23 +93,22 @@ impl<'a> Kernel<'a> {
             .with_context(|| format!("no event of {prefix} via {to}"))?
     }
 
+    /// Counts what comes. Of more than could be heard it waits for the end, and counts the table.
     async fn hear(&mut self) -> Result<Vec<Event>> {
-        let next = timeout(QUIET, self.events.next()).await;
-        let heard = match next {
-            Ok(heard) => heard?,
-            // The last event may be among those that were lost.
-            Err(_) => netlink::Heard::default(),
+        let Ok(heard) = timeout(QUIET, self.events.next()).await else {
+            if self.lost {
+                self.routes = self.table()?;
+            }
+            return Ok(Vec::new());
         };
+        let heard = heard?;
+        self.last = Instant::now();
         self.lost |= heard.lost;
-        if self.lost {
-            self.routes = self.table()?;
-        } else {
-            for event in &heard.events {
-                match event {
-                    Event::Route(route, _) if self.mark.is_on(route) => self.routes += 1,
-                    Event::RouteGone(route) if self.mark.is_on(route) => self.routes -= 1,
-                    _ => {}
-                }
+        for event in heard.events.iter().filter(|_| !self.lost) {
+            match event {
+                Event::Route(route, _) if self.mark.is_on(route) => self.routes += 1,
+                Event::RouteGone(route) if self.mark.is_on(route) => self.routes -= 1,
+                _ => {}
             }
         }
         Ok(heard.events)
