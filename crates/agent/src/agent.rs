@@ -127,7 +127,9 @@ pub struct Agent {
     announced: Announced,
     announce: watch::Sender<Announce>,
     told: mpsc::Receiver<Told>,
-    holding: watch::Sender<bool>,
+    asking: watch::Sender<bool>,
+    /// A route came from a neighbor of which it is not known where it is.
+    misses_neighbor: bool,
     questions: mpsc::Receiver<oneshot::Sender<Status>>,
     totals: Totals,
     step: (bool, Instant),
@@ -171,12 +173,12 @@ impl Agent {
         let (out, told) = mpsc::channel(WAITING);
         let (ask, questions) = mpsc::channel(8);
         let announce = watch::Sender::new(Announce::default());
-        let holding = watch::Sender::new(false);
+        let asking = watch::Sender::new(false);
         let client = watch::Sender::new(None);
         tokio::spawn(gobgp::announce(announce.subscribe(), client.subscribe()));
         let ties = Ties {
             out,
-            holding: holding.subscribe(),
+            asking: asking.subscribe(),
             client,
         };
         tokio::spawn(gobgp::follow(settings.gobgpd.clone(), ties));
@@ -190,7 +192,8 @@ impl Agent {
             announced,
             announce,
             told,
-            holding,
+            asking,
+            misses_neighbor: false,
             questions,
             totals: Totals::default(),
             step: (false, now),
@@ -325,10 +328,9 @@ impl Agent {
                 }
             }
         }
-        self.holding.send_if_modified(|holding| {
-            let now = self.link.is_holding();
-            std::mem::replace(holding, now) != now
-        });
+        let ask = self.link.is_holding() || self.misses_neighbor;
+        self.asking
+            .send_if_modified(|asking| std::mem::replace(asking, ask) != ask);
         if self.link.has_been_gone_for_too_long(now) {
             self.fib.begin();
             let count: usize = [false, true].into_iter().map(|v6| self.fib.sweep(v6)).sum();
@@ -395,7 +397,11 @@ impl Agent {
                 self.announce
                     .send_modify(|announce| announce.there = Some(there));
             }
-            Told::Neighbors(neighbors) => self.link.observe(neighbors, now),
+            Told::Neighbors(neighbors) => {
+                self.misses_neighbor = false;
+                self.fib.neighbors(gobgp::interfaces(&neighbors));
+                self.link.observe(neighbors, now);
+            }
             Told::Lost { reason, gone } => {
                 self.announce.send_modify(|announce| announce.there = None);
                 if self.link.lost(reason.clone(), gone, now) {
@@ -411,6 +417,7 @@ impl Agent {
     fn want(&mut self, change: &BestChange) {
         let view = self.fib.view();
         let hops = gobgp::next_hops(change, |address| view.is_own(address));
+        self.misses_neighbor |= hops.iter().any(|hop| self.fib.misses(hop));
         self.fib.want(change.prefix.trunc(), &hops);
         if let Some(there) = self
             .link

@@ -22,7 +22,7 @@ pub use report::{Counts, Unresolved};
 
 use crate::intern::{Id, Intern};
 use crate::kernel::{Event, Leg, MAIN, Route, Touched, View};
-use crate::resolve::{Answer, NextHop, Reason};
+use crate::resolve::{Answer, Interfaces, NextHop, Reason};
 use crate::rows::{Flags, NONE, Rows, Slot, some};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -113,6 +113,7 @@ struct Set {
 pub struct Fib {
     mark: Mark,
     view: View,
+    interfaces: Interfaces,
     rows: Rows,
     hops: Intern<NextHop, Hop>,
     sets: Intern<[Id], Set>,
@@ -139,6 +140,7 @@ impl Fib {
         Self {
             mark,
             view,
+            interfaces: Interfaces::new(),
             rows: Rows::default(),
             hops: Intern::default(),
             sets: Intern::default(),

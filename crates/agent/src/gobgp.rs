@@ -2,16 +2,19 @@
 //! told of.
 
 mod announcer;
+mod sessions;
 
 pub use announcer::{Announce, announce, is_announced};
 
 use crate::hold::Neighbor;
-use crate::resolve::{NextHop, On};
+use crate::resolve::{Interfaces, NextHop, On, is_link_local};
 use futures::StreamExt;
 use sdwan_gobgp::types::{
     AdminState, BestChange, BestPath, Family, Peer, PeerFilter, RouteEvent, SessionState,
 };
 use sdwan_gobgp::{Client, Error, Timeouts};
+use sessions::Sessions;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::pin::pin;
 use std::time::{Duration, SystemTime};
@@ -63,7 +66,7 @@ pub struct Ties {
     /// Where what is heard goes.
     pub out: mpsc::Sender<Told>,
     /// Whether the neighbors matter.
-    pub holding: watch::Receiver<bool>,
+    pub asking: watch::Receiver<bool>,
     /// The connection that stands.
     pub client: watch::Sender<Option<Client>>,
 }
@@ -146,17 +149,21 @@ async fn watch_over(
     ties: &Ties,
     heard: watch::Receiver<Heard>,
 ) -> Result<(), Error> {
-    let mut holding = ties.holding.clone();
+    let mut asking = ties.asking.clone();
     let mut misses = 0;
     let mut asked_at = None;
+    let mut sessions = Sessions::default();
     loop {
-        let held = *holding.borrow_and_update();
-        let pause = if held { ASK } else { ASK_ELSE };
+        let ask = *asking.borrow_and_update();
+        let pause = if ask { ASK } else { ASK_ELSE };
         if asked_at.is_none_or(|at: Instant| at.elapsed() >= pause) {
             // gobgpd may be busy with a table; it is asked again.
             let answer = timeout(ANSWER, client.list_peers(PeerFilter::default())).await;
             asked_at = Some(Instant::now());
             if let Ok(Ok(peers)) = answer {
+                if sessions.began_anew(&peers) {
+                    return Err(ended(&client.address(), "BGP began anew on it"));
+                }
                 let now = SystemTime::now();
                 let neighbors = peers.iter().filter_map(|peer| neighbor(peer, now));
                 let told = Told::Neighbors(neighbors.collect());
@@ -182,9 +189,9 @@ async fn watch_over(
                 }
             }
         }
-        // A hold that begins is not slept through.
-        let pause = if held { ASK } else { HEARTBEAT };
-        if let Ok(Err(_)) = timeout(pause, holding.changed()).await {
+        // What makes them matter is not slept through.
+        let pause = if ask { ASK } else { HEARTBEAT };
+        if let Ok(Err(_)) = timeout(pause, asking.changed()).await {
             return Ok(());
         }
     }
@@ -193,12 +200,17 @@ async fn watch_over(
 /// A neighbor, as far as its having told everything goes.
 pub(crate) fn neighbor(peer: &Peer, now: SystemTime) -> Option<Neighbor> {
     // One by interface is `fe80::1%eth0`.
-    let text = match peer.conf.neighbor_address.as_str() {
-        "" | "<nil>" | "invalid IP" => peer.state.neighbor_address.as_str(),
-        text => text,
+    let address: IpAddr = sessions::address(peer).split('%').next()?.parse().ok()?;
+    let zone = peer.state.neighbor_address.split_once('%');
+    let interface = match peer.conf.neighbor_interface.as_str() {
+        "" => zone.map(|(_, zone)| zone),
+        name => Some(name),
     };
-    let address = text.split('%').next()?.parse().ok()?;
-    let families = peer.afi_safis.iter().filter(|family| family.enabled);
+    let spoken = &peer.state.families;
+    let families = peer
+        .afi_safis
+        .iter()
+        .filter(|family| family.enabled && (spoken.is_empty() || spoken.contains(&family.family)));
     let complete = peer
         .afi_safis
         .iter()
@@ -207,11 +219,32 @@ pub(crate) fn neighbor(peer: &Peer, now: SystemTime) -> Option<Neighbor> {
     let since = peer.timers.uptime.filter(|_| established);
     Some(Neighbor {
         address,
+        interface: interface
+            .filter(|_| is_link_local(address))
+            .map(str::to_owned),
         families: families.map(|family| family.family).collect(),
         complete: complete.map(|family| family.family).collect(),
         admin_down: peer.conf.admin_down || peer.state.admin != AdminState::Up,
         uptime: since.map(|since| now.duration_since(since).unwrap_or_default()),
     })
+}
+
+/// Where neighbors are that have only a link-local address; of two with the
+/// same one, nothing is said.
+#[must_use]
+pub fn interfaces(neighbors: &[Neighbor]) -> Interfaces {
+    let mut found = BTreeMap::new();
+    for neighbor in neighbors {
+        if let Some(interface) = &neighbor.interface {
+            let all: &mut BTreeSet<&String> = found.entry(neighbor.address).or_default();
+            all.insert(interface);
+        }
+    }
+    let only = |(address, mut all): (IpAddr, BTreeSet<&String>)| {
+        let one = all.pop_first().filter(|_| all.is_empty());
+        one.map(|interface| (address, interface.clone()))
+    };
+    found.into_iter().filter_map(only).collect()
 }
 
 /// The next hops of what the kernel shall have for a destination: none for
@@ -227,10 +260,14 @@ pub fn next_hops(change: &BestChange, is_own: impl Fn(IpAddr) -> bool) -> Vec<Ne
 fn next_hop(path: &BestPath) -> Option<NextHop> {
     let address = match (path.next_hop, path.link_local) {
         (address, Some(link_local)) if address.is_unspecified() => link_local.into(),
-        (address, _) if address.is_unspecified() => return None,
+        // gobgpd 3 announces `::` over a session between link-local addresses:
+        // it means its own.
+        (address, None) if address.is_unspecified() => {
+            path.neighbor.filter(|neighbor| is_link_local(*neighbor))?
+        }
         (address, _) => address,
     };
-    let on_link = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    let on_link = is_link_local(address);
     let on = match (&path.interface, path.neighbor) {
         _ if !on_link => On::Unknown,
         (Some(interface), _) => On::Interface(interface.clone()),
@@ -284,6 +321,12 @@ mod tests {
             Some(("fe80::1".to_owned(), On::Interface("eth0".to_owned())))
         );
         assert_eq!(hop(&told("0.0.0.0", None, None)), None);
+        assert_eq!(hop(&told("::", None, Some(neighbor))), None);
+        let near: IpAddr = "fe80::2".parse().unwrap();
+        assert_eq!(
+            hop(&told("::", None, Some("fe80::2"))),
+            Some(("fe80::2".to_owned(), On::Neighbor(near)))
+        );
         let change = BestChange {
             prefix: "192.0.2.0/24".parse().unwrap(),
             paths: vec![

@@ -19,7 +19,10 @@ const SETTLE: Duration = Duration::from_secs(3);
 pub struct Neighbor {
     /// Its address.
     pub address: IpAddr,
-    /// Families that are configured for it.
+    /// Its interface, where its address is link-local.
+    pub interface: Option<String>,
+    /// Families that are configured for it and, as far as it has said, that it
+    /// speaks: of others it sends no End-of-RIB.
     pub families: BTreeSet<Family>,
     /// Those for which its End-of-RIB has come in this session.
     pub complete: BTreeSet<Family>,
@@ -172,6 +175,7 @@ mod tests {
     fn neighbor(last: u8, uptime: Option<u64>, complete: &[Family]) -> Neighbor {
         Neighbor {
             address: [10, 0, 0, last].into(),
+            interface: None,
             families: BTreeSet::from([V4]),
             complete: complete.iter().copied().collect(),
             admin_down: false,

@@ -95,7 +95,9 @@ async fn tell(settings: &Settings, fib: &mut Fib) -> Result<(), Error> {
     let (now, wall) = (Instant::now(), SystemTime::now());
     let mut hold = Hold::new(settings.hold, BTreeSet::new(), now);
     let neighbors = peers.iter().filter_map(|peer| gobgp::neighbor(peer, wall));
-    hold.observe(neighbors.collect(), now);
+    let neighbors: Vec<_> = neighbors.collect();
+    fib.neighbors(gobgp::interfaces(&neighbors));
+    hold.observe(neighbors, now);
     for family in FAMILIES {
         let told = !hold.neighbors().is_empty() && hold.missing(family).is_empty();
         if told || settings.hold.is_zero() {

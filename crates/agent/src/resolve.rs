@@ -7,7 +7,7 @@
 
 use crate::kernel::{Action, Index, Leg, Link, Route, View};
 use ipnet::IpNet;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -30,6 +30,10 @@ pub enum On {
     /// It is where this neighbor is.
     Neighbor(IpAddr),
 }
+
+/// The interfaces of neighbors that are known by a link-local address, which
+/// tells nothing without one.
+pub type Interfaces = BTreeMap<IpAddr, String>;
 
 /// Why a next hop leads nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,15 +117,16 @@ pub struct Answer {
 
 /// Finds the way to a next hop.
 #[must_use]
-pub fn resolve(view: &View, hop: &NextHop) -> Answer {
+pub fn resolve(view: &View, interfaces: &Interfaces, hop: &NextHop) -> Answer {
     let mut search = Search {
         view,
+        interfaces,
         addresses: BTreeSet::new(),
         links: BTreeSet::new(),
         names: BTreeSet::new(),
     };
     let legs = match hop.address {
-        IpAddr::V6(address) if address.is_unicast_link_local() => search.on_link(hop),
+        address if is_link_local(address) => search.on_link(hop),
         address => search.follow(address),
     };
     Answer {
@@ -134,6 +139,7 @@ pub fn resolve(view: &View, hop: &NextHop) -> Answer {
 
 struct Search<'a> {
     view: &'a View,
+    interfaces: &'a Interfaces,
     addresses: BTreeSet<IpAddr>,
     links: BTreeSet<Index>,
     names: BTreeSet<String>,
@@ -192,11 +198,11 @@ impl Search<'_> {
         let address = hop.address;
         let device = match &hop.on {
             On::Unknown => return Err(Reason::NoDevice(address)),
-            On::Interface(name) => {
-                self.names.insert(name.clone());
-                let link = self.view.link_named(name);
-                link.map(|link| link.index)
-                    .ok_or_else(|| Reason::NoInterface(address, name.clone()))?
+            On::Interface(name) => self.named(address, name)?,
+            On::Neighbor(neighbor) if is_link_local(*neighbor) => {
+                self.addresses.insert(*neighbor);
+                let name = self.interfaces.get(neighbor);
+                self.named(address, name.ok_or(Reason::NoDevice(address))?)?
             }
             On::Neighbor(neighbor) => self.follow(*neighbor)?[0].device,
         };
@@ -211,6 +217,14 @@ impl Search<'_> {
             device,
             onlink: false,
         }])
+    }
+
+    fn named(&mut self, address: IpAddr, name: &str) -> Result<Index, Reason> {
+        self.names.insert(name.to_owned());
+        match self.view.link_named(name) {
+            Some(link) => Ok(link.index),
+            None => Err(Reason::NoInterface(address, name.to_owned())),
+        }
     }
 
     fn carries(&mut self, address: IpAddr, device: Index) -> Result<(), Reason> {
@@ -229,5 +243,11 @@ impl Search<'_> {
 /// lookup above has told that the gateway is there.
 #[must_use]
 pub fn is_taken_for_onlink(gateway: IpAddr) -> bool {
-    matches!(gateway, IpAddr::V6(v6) if !v6.is_unicast_link_local())
+    gateway.is_ipv6() && !is_link_local(gateway)
+}
+
+/// Whether an address is one of IPv6's that every link has.
+#[must_use]
+pub fn is_link_local(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local())
 }

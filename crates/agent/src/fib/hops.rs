@@ -4,7 +4,7 @@
 use super::{Fib, Hop, Notice, Set};
 use crate::intern::Id;
 use crate::kernel::{Leg, Touched};
-use crate::resolve::{Answer, NextHop, resolve};
+use crate::resolve::{Answer, Interfaces, NextHop, On, is_link_local, resolve};
 use crate::rows::{NONE, Slot};
 use ipnet::IpNet;
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ impl Fib {
         if let Some(id) = self.hops.find(hop) {
             return id;
         }
-        let answer = resolve(&self.view, hop);
+        let answer = resolve(&self.view, &self.interfaces, hop);
         if let Err(reason) = &answer.legs {
             self.notices.push(Notice::NextHop {
                 address: hop.address,
@@ -73,6 +73,22 @@ impl Fib {
         }
     }
 
+    /// gobgpd's word on where neighbors are that have only a link-local address.
+    pub fn neighbors(&mut self, interfaces: Interfaces) {
+        let before = std::mem::replace(&mut self.interfaces, interfaces);
+        let both = before.keys().chain(self.interfaces.keys());
+        let moved = both.filter(|address| before.get(*address) != self.interfaces.get(*address));
+        let hops = moved.flat_map(|address| between(&self.by_address, *address, *address));
+        self.resolve_these(hops.collect());
+    }
+
+    /// Whether nothing is known of where such a neighbor is.
+    #[must_use]
+    pub fn misses(&self, hop: &NextHop) -> bool {
+        matches!(hop.on, On::Neighbor(neighbor)
+            if is_link_local(neighbor) && !self.interfaces.contains_key(&neighbor))
+    }
+
     /// Answers that stood on what was touched are found out again.
     pub(super) fn resolve_again(&mut self, touched: &Touched) {
         let mut hops = BTreeSet::new();
@@ -103,7 +119,7 @@ impl Fib {
     pub(super) fn resolve_these(&mut self, hops: BTreeSet<Id>) {
         for id in hops {
             let key = std::sync::Arc::clone(self.hops.key(id));
-            let answer = resolve(&self.view, &key);
+            let answer = resolve(&self.view, &self.interfaces, &key);
             if answer == self.hops.get(id).answer {
                 continue;
             }

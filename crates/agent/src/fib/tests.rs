@@ -424,19 +424,21 @@ enum Step {
     Connected(u32, bool),
     Static(u8, u8, bool),
     Own(u8, bool),
+    Neighbor(Option<u32>),
     Audit,
     Flush,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (0..12u8, prop::collection::vec(0..6u8, 0..3)).prop_map(|(p, h)| Step::Want(p, h)),
+        8 => (0..12u8, prop::collection::vec(0..7u8, 0..3)).prop_map(|(p, h)| Step::Want(p, h)),
         1 => Just(Step::Begin),
         1 => Just(Step::Sweep),
         2 => (1..3u32, any::<bool>(), any::<bool>()).prop_map(|(i, u, c)| Step::Link(i, u, c)),
         2 => (1..3u32, any::<bool>()).prop_map(|(i, on)| Step::Connected(i, on)),
         2 => (0..3u8, 0..3u8, any::<bool>()).prop_map(|(p, v, on)| Step::Static(p, v, on)),
         1 => (0..6u8, any::<bool>()).prop_map(|(a, on)| Step::Own(a, on)),
+        1 => prop::option::of(1..4u32).prop_map(Step::Neighbor),
         1 => Just(Step::Audit),
         3 => Just(Step::Flush),
     ]
@@ -467,9 +469,13 @@ fn some_hop(n: u8) -> NextHop {
     ];
     match all.get(usize::from(n)) {
         Some(text) => hop(text),
-        None => NextHop {
+        None if n.is_multiple_of(2) => NextHop {
             on: On::Interface("eth2".to_owned()),
             ..hop("fe80::5")
+        },
+        None => NextHop {
+            on: On::Neighbor("fe80::9".parse().unwrap()),
+            ..hop("fe80::9")
         },
     }
 }
@@ -521,6 +527,10 @@ proptest! {
                     let address = some_hop(address).address;
                     fib.kernel(if on { Event::Address(address.into(), 2) } else { Event::AddressGone(address, 2) });
                 }
+                Step::Neighbor(index) => {
+                    let there = index.map(|n| ("fe80::9".parse().unwrap(), format!("eth{n}")));
+                    fib.neighbors(there.into_iter().collect());
+                }
                 Step::Audit => {
                     carry_out(&mut fib, &mut kernel);
                     // The kernel has lost every other route.
@@ -540,7 +550,7 @@ proptest! {
         carry_out(&mut fib, &mut kernel);
         let mut expected = BTreeMap::new();
         for (to, (hops, _)) in &told {
-            let answers = hops.iter().filter_map(|hop| resolve(fib.view(), hop).legs.ok());
+            let answers = hops.iter().filter_map(|hop| resolve(fib.view(), &fib.interfaces, hop).legs.ok());
             let legs: BTreeSet<Leg> = answers.flatten().collect();
             if !legs.is_empty() {
                 expected.insert(*to, legs.into_iter().collect::<Vec<_>>());
