@@ -83,18 +83,29 @@ impl Client {
     /// [`Error::Address`] for text that is no address, [`Error::Unreachable`],
     /// [`Error::Deadline`], [`Error::NotGobgp`] when something else answers.
     pub async fn connect(address: &str, timeouts: Timeouts) -> Result<Self, Error> {
+        Self::connect_as(address, timeouts, Api::V4).await
+    }
+
+    /// Likewise, trying `likely` first: a call less where that is right.
+    ///
+    /// # Errors
+    /// As of [`Self::connect`].
+    pub async fn connect_as(address: &str, timeouts: Timeouts, likely: Api) -> Result<Self, Error> {
         let address: Address = address.parse()?;
         let mut client = Self {
             channel: address.channel(&timeouts)?,
             shared: Arc::new(Shared { address, timeouts }),
-            api: Api::V4,
+            api: likely,
         };
         // The wrong service answers UNIMPLEMENTED, which is NotGobgp.
         match client.get_bgp().await {
             Err(Error::NotGobgp { .. }) => {}
             answer => return answer.map(|_| client),
         }
-        client.api = Api::V3;
+        client.api = match likely {
+            Api::V3 => Api::V4,
+            Api::V4 => Api::V3,
+        };
         client.get_bgp().await.map(|_| client)
     }
 

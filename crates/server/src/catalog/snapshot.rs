@@ -53,8 +53,7 @@ impl Snapshot {
         render: impl Fn(&Shown) -> Bytes,
     ) -> (Vec<Bytes>, usize) {
         let (records, rows) = self.0.page(kind, places);
-        let texts = records.filter_map(|record| self.0.rendered(record, &render));
-        (texts.collect(), rows)
+        (self.0.rendered(records, render), rows)
     }
 
     /// The id of the router whose daemon the row is about.

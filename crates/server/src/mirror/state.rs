@@ -317,34 +317,32 @@ impl State {
         })
     }
 
-    /// A row as `render` makes text of it. That is done once for every state
-    /// of the row: `render` must read nothing but what it is given.
-    pub(crate) fn rendered(
-        &self,
-        record: &Record,
-        render: impl FnOnce(&Shown) -> Bytes,
-    ) -> Option<Bytes> {
-        let reachability = self.router_at(record, record.row()?);
-        let kept = record.rendering.get(reachability);
-        kept.or_else(|| {
-            let text = render(&self.shown(record)?);
-            record.rendering.keep(reachability, text.clone());
-            Some(text)
-        })
-    }
-
-    /// The reachability of the router that a row is about.
-    fn router_at(&self, record: &Record, row: &Row) -> Option<&Arc<Reachability>> {
-        let router = match row.kind.as_str() {
-            ROUTER => Some(row.id.as_str()),
-            _ => record.router(),
+    /// The rows as `render` makes text of them. That is done once for every
+    /// state of a row: `render` must read nothing but what it is given.
+    pub(crate) fn rendered<'a>(
+        &'a self,
+        records: impl Iterator<Item = &'a Arc<Record>>,
+        render: impl Fn(&Shown) -> Bytes,
+    ) -> Vec<Bytes> {
+        // Rows that are created together are mostly about one router.
+        let mut last = (None, None);
+        let text = |record: &'a Arc<Record>| {
+            let router = about(record, record.row()?);
+            if router != last.0 {
+                last = (router, router.and_then(|router| self.reachability(router)));
+            }
+            record.rendering.get(last.1).or_else(|| {
+                let text = render(&self.shown(record)?);
+                record.rendering.keep(last.1, text.clone());
+                Some(text)
+            })
         };
-        self.reachability(router?)
+        records.filter_map(text).collect()
     }
 
     fn fold(&self, record: &Record, row: &Row) -> Option<Folded> {
         let managed = self.kind(&row.kind).is_some_and(|kind| kind.builtin);
-        let reachability = self.router_at(record, row);
+        let reachability = about(record, row).and_then(|router| self.reachability(router));
         status::fold(&Facts {
             version: row.version,
             deleting: record.leaving.is_some(),
@@ -376,4 +374,12 @@ pub(crate) enum Found {
     Referring(String, String),
     /// By looking at all.
     Scanned,
+}
+
+/// The router that a row is about.
+fn about<'a>(record: &'a Record, row: &'a Row) -> Option<&'a str> {
+    match row.kind.as_str() {
+        ROUTER => Some(&row.id),
+        _ => record.router(),
+    }
 }

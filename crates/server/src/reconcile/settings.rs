@@ -10,6 +10,10 @@ use std::time::Duration;
 pub struct Settings {
     /// Between two passes over a router to which nothing happens.
     pub period: Duration,
+    /// From a pass that wrote to the look at what became of it. When many
+    /// routers come at once, their looks don't stand in the way of the others'
+    /// first passes.
+    pub look: Duration,
     /// The first wait after a pass that has to be repeated.
     pub retry_floor: Duration,
     /// The longest such wait.
@@ -31,6 +35,7 @@ impl Settings {
     pub fn new(jitter: Arc<dyn Fn() -> f64 + Send + Sync>) -> Self {
         Self {
             period: Duration::from_secs(30),
+            look: Duration::from_secs(1),
             retry_floor: Duration::from_millis(200),
             retry_ceiling: Duration::from_secs(30),
             heartbeat: Duration::from_secs(3),

@@ -70,24 +70,25 @@ impl Worker {
         if self.own.is_none_or(|own| Instant::now() < own) {
             self.backoff.reset();
         }
-        let again = match ended {
+        let least = match ended {
             Ended::Gone => return None,
-            Ended::Unseen => false,
+            Ended::Unseen => None,
             Ended::Rest => {
                 self.complain(None);
-                false
+                None
             }
             Ended::Wrote => {
                 self.complain(None);
-                true
+                Some(self.settings.jittered(self.settings.look))
             }
             Ended::Trouble(trouble) => {
                 self.complain(Some(trouble));
-                true
+                Some(Duration::ZERO)
             }
         };
-        if again {
-            return Some(self.backoff.next((self.settings.jitter)()));
+        if let Some(least) = least {
+            let wait = self.backoff.next((self.settings.jitter)());
+            return Some(wait.max(least));
         }
         self.backoff.reset();
         Some(self.settings.jittered(self.settings.period))

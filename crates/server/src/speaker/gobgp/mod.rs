@@ -22,13 +22,14 @@ use futures::{StreamExt, TryFutureExt};
 use sdwan_gobgp::types::{
     DefinedType, Peer, PeerFilter, PeerSettings, PolicyAssignment, PolicyDirection,
 };
-use sdwan_gobgp::{Client, Timeouts};
+use sdwan_gobgp::{Api, Client, Timeouts};
 use sdwan_model::observed::{Observed, Version};
 use sdwan_model::plan::Op;
 use secrecy::ExposeSecret;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 /// Events that are folded at once after a burst.
@@ -39,21 +40,38 @@ const BURST: usize = 1024;
 pub struct GobgpDial {
     timeouts: Timeouts,
     clock: fn() -> SystemTime,
+    /// The last daemon that answered speaks version 3: most likely the next
+    /// one does as well.
+    v3: Arc<AtomicBool>,
 }
 
 impl GobgpDial {
     /// With these deadlines; `clock` tells how old routes and sessions are.
     pub fn new(timeouts: Timeouts, clock: fn() -> SystemTime) -> Self {
-        Self { timeouts, clock }
+        Self {
+            timeouts,
+            clock,
+            v3: Arc::default(),
+        }
     }
 }
 
 impl Dial for GobgpDial {
     fn dial(&self, address: &str) -> BoxFuture<'static, Result<Box<dyn Speaker>, Error>> {
         let address = address.to_owned();
-        let Self { timeouts, clock } = *self;
+        let Self {
+            timeouts,
+            clock,
+            v3,
+        } = self.clone();
         Box::pin(async move {
-            let client = Client::connect(&address, timeouts).await.map_err(of_dial)?;
+            let likely = match v3.load(Ordering::Relaxed) {
+                true => Api::V3,
+                false => Api::V4,
+            };
+            let client = Client::connect_as(&address, timeouts, likely).await;
+            let client = client.map_err(of_dial)?;
+            v3.store(client.api() == Api::V3, Ordering::Relaxed);
             let speaker = Gobgp {
                 client,
                 clock,
