@@ -1,7 +1,6 @@
 //! What gobgpd tells of its routes, and does with them, where there are interfaces: what the tests
 //! of `crates/gobgp`, on loopback, can't show.
 
-use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -32,50 +31,6 @@ fn path(prefix: &str, next_hop: &str) -> Result<Path> {
     Ok(Path::new(prefix.parse()?, attributes))
 }
 
-/// A node's own address on the link.
-fn link_local(fleet: &Fleet, node: &'static str) -> Result<Ipv6Addr> {
-    wait::until("a link-local address", LIMIT, || {
-        let arguments = ["-6", "-o", "address", "show", "dev", WAN, "scope", "link"];
-        let text = fleet.machine(node)?.run("ip", &arguments, None)?;
-        let address = text
-            .split_whitespace()
-            .nth(3)
-            .filter(|_| !text.contains("tentative"));
-        let address = address.and_then(|address| address.split('/').next()?.parse().ok());
-        Ok(match address {
-            Some(address) => Seen::Yes(address),
-            None => Seen::NotYet(text),
-        })
-    })
-}
-
-/// A gobgpd with a neighbor that it knows by its interface. It finds it in the kernel's table of
-/// neighbors, and ends if there is none.
-fn by_interface(
-    fleet: &Fleet,
-    node: &'static str,
-    release: Release,
-    other: Ipv6Addr,
-) -> Result<Gobgpd> {
-    let machine = fleet.machine(node)?;
-    let other = format!("{other}%{WAN}");
-    wait::until("the neighbor to answer", LIMIT, || {
-        Ok(
-            match machine.run("ping", &["-6", "-c1", "-W1", &other], None) {
-                Ok(_) => Seen::Yes(()),
-                Err(error) => Seen::NotYet(format!("{error:#}")),
-            },
-        )
-    })?;
-    let own = fleet.wan(node)?;
-    let asn = 65000 + u32::from(own.octets()[3]);
-    let configuration = format!(
-        "[global.config]\nas = {asn}\nrouter-id = \"{own}\"\n\
-         [[neighbors]]\n[neighbors.config]\nneighbor-interface = \"{WAN}\"\n"
-    );
-    fleet.configured(node, release, &configuration)
-}
-
 /// The paths to the only destination that a gobgpd has, once it has one.
 fn only_paths(fleet: &Fleet, gobgpd: &Gobgpd) -> Result<Vec<BestPath>> {
     fleet.run(async {
@@ -97,10 +52,10 @@ fn only_paths(fleet: &Fleet, gobgpd: &Gobgpd) -> Result<Vec<BestPath>> {
 fn a_neighbor_by_interface_is_told_with_it_or_listed_with_it() {
     on(&Release::ALL, |release| {
         let fleet = Fleet::lay(&["R", "A"])?;
-        let (own, other) = (link_local(&fleet, "R")?, link_local(&fleet, "A")?);
-        let r = by_interface(&fleet, "R", release, other)?;
+        let (own, other) = (fleet.link_local("R")?, fleet.link_local("A")?);
+        let r = fleet.by_interface("R", release, other)?;
         // 3.36 announces `::` as its own next hop on such a session.
-        let a = by_interface(&fleet, "A", Release::V4_8, own)?;
+        let a = fleet.by_interface("A", Release::V4_8, own)?;
         fleet.run(a.client().add_path(&path("203.0.113.0/24", "0.0.0.0")?))?;
         let paths = only_paths(&fleet, &r)?;
         let told = release == Release::V4_8;

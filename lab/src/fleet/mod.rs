@@ -14,6 +14,7 @@ mod gate;
 mod gobgpd;
 mod server;
 mod speaker;
+mod unnumbered;
 
 pub use gate::Gate;
 pub use gobgpd::Gobgpd;

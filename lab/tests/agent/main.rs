@@ -17,3 +17,4 @@ mod resolution;
 mod restarts;
 mod storms;
 mod strangers;
+mod unnumbered;

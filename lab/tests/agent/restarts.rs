@@ -1,12 +1,15 @@
 //! Over a restart of either, no packet is lost on routes that did not change, and what changed
 //! meanwhile is put right.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use sdwan_gobgp::types::Family;
 use sdwan_lab::agent::{Agent, PROTOCOL, routes, until_routes};
 use sdwan_lab::fleet::{Fleet, Gobgpd};
+use sdwan_lab::tools::Release;
 
 use super::ground::{
-    A, ALL, B, BOTH, Ping, announce, far, join, on, path, router, start, until, withdraw,
+    A, ALL, AS, B, BOTH, Ping, announce, far, join, on, path, router, settings, start, until,
+    withdraw,
 };
 
 /// B, behind which 203.0.113.1 answers.
@@ -156,6 +159,60 @@ fn a_gobgpd_that_is_killed_and_comes_back_loses_no_packet_and_stale_routes_go() 
             "{log}"
         );
         ping.expect_no_loss()
+    });
+}
+
+#[test]
+fn a_neighbor_is_not_waited_for_in_a_family_that_it_does_not_speak() {
+    on(ALL, |release| {
+        let fleet = Fleet::lay(&["R", "A"])?;
+        let a = fleet.far("A", A)?;
+        let mut only_ipv4 = settings(AS);
+        let families = only_ipv4.afi_safis.as_mut().context("families")?;
+        families.retain(|family| family.family == Family::IPV4_UNICAST);
+        a.add_peer(fleet.wan("R")?, &only_ipv4)?;
+        let r = router(&fleet, release)?;
+        let machine = fleet.machine("R")?;
+        let mut agent = Agent::start(machine, &["--hold", "3600"])?;
+        join(&r, &a, A)?;
+        agent.until_in_step()?;
+        let log = agent.process()?.log()?;
+        for family in ["IPv4", "IPv6"] {
+            ensure!(
+                log.contains(&format!("gobgpd has told all {family} routes; 0 that")),
+                "{log}"
+            );
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn bgp_that_is_stopped_and_started_within_one_gobgpd_leaves_no_stale_route() {
+    // Version 4's answers no more once it is stopped.
+    on(&[Release::V3_10, Release::V3_36], |release| {
+        let fleet = Fleet::lay(&["R", "A"])?;
+        let a = far(&fleet, "A", A)?;
+        let r = router(&fleet, release)?;
+        let machine = fleet.machine("R")?;
+        let mut agent = Agent::start(machine, &["--hold", "3600"])?;
+        join(&r, &a, A)?;
+        for prefix in ["198.51.100.0/24", "203.0.113.0/24"] {
+            announce(&fleet, &a, prefix, "10.0.0.2")?;
+        }
+        let both = [
+            ("198.51.100.0/24", "10.0.0.2%wan"),
+            ("203.0.113.0/24", "10.0.0.2%wan"),
+        ];
+        until_routes(machine, &both)?;
+        agent.until_in_step()?;
+        // Between two heartbeats, and one of the routes does not come again.
+        r.cli("global del all")?;
+        start(&fleet, &r, false)?;
+        withdraw(&fleet, &a, "198.51.100.0/24", "10.0.0.2")?;
+        join(&r, &a, A)?;
+        until_routes(machine, &both[1..])?;
+        agent.until_in_step().map(drop)
     });
 }
 
