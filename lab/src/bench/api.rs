@@ -1,6 +1,6 @@
 //! What a request costs, against a bare handler that returns the same bytes.
 
-use super::figures::{Aim, Figure, Series, seconds};
+use super::figures::{Aim, Figure, Series, ratio, seconds};
 use super::process::cpu_seconds;
 use super::subject::{AT_ONCE, Server, free_port, neighbor_address};
 use crate::daemon::Daemon;
@@ -12,13 +12,15 @@ use serde_json::json;
 use std::process::Command;
 use std::time::Instant;
 
-/// As many as requests a turn: each row is asked for once, so that no answer
+/// As many as requests a round: each row is asked for once, so that no answer
 /// is one that the server has given before.
 const ROWS: usize = READS;
 const PAGE: usize = 100;
-/// Requests a turn: the kernel counts CPU in hundredths of a second.
+/// Requests a round, and a turn of each side within it.
 const READS: usize = 2000;
+const READS_A_TURN: usize = 200;
 const CREATES: usize = 300;
+const CREATES_A_TURN: usize = 60;
 const CLIENTS: usize = 16;
 
 pub(super) async fn run(rounds: u32) -> Result<Vec<Figure>> {
@@ -81,15 +83,16 @@ impl Reads<'_> {
             let change = json!({"description": format!("{name}, round {round}")});
             let write = http.patch(row).json(&change).send().await?;
             write.error_for_status()?;
-            let mut urls = self.urls.iter().cycle();
-            let count = self.urls.len();
-            ours.turn(self.server.id(), count, || {
-                http.get(urls.next().unwrap_or(&bare))
-            })
-            .await?;
-            theirs
-                .turn(self.floor.daemon.id(), count, || self.floor.http.get(&bare))
+            for urls in self.urls.chunks(READS_A_TURN) {
+                let mut next = urls.iter();
+                ours.turn(self.server.id(), urls.len(), || {
+                    http.get(next.next().unwrap_or(&bare))
+                })
                 .await?;
+                let get = || self.floor.http.get(&bare);
+                let process = self.floor.daemon.id();
+                theirs.turn(process, urls.len(), get).await?;
+            }
         }
         Ok(ours.against(&theirs, name, Aim::AtMost(1.6)))
     }
@@ -105,15 +108,12 @@ async fn creates(server: &Server, floor: &Floor, rounds: u32) -> Result<Vec<Figu
     let url = server.url("/v2.0/neighbors");
     let bare = format!("{}/create", floor.endpoint);
     let (mut ours, mut theirs) = (Cost::default(), Cost::default());
-    for _ in 0..rounds {
-        ours.turn(server.id(), CREATES, || {
-            server.http().post(&url).json(&body())
-        })
-        .await?;
+    for _ in 0..rounds as usize * CREATES / CREATES_A_TURN {
+        let create = || server.http().post(&url).json(&body());
+        ours.turn(server.id(), CREATES_A_TURN, create).await?;
+        let create = || floor.http.post(&bare).json(&body());
         theirs
-            .turn(floor.daemon.id(), CREATES, || {
-                floor.http.post(&bare).json(&body())
-            })
+            .turn(floor.daemon.id(), CREATES_A_TURN, create)
             .await?;
     }
     let mut figures = ours.against(&theirs, "create, 1 client", Aim::AtMost(1.5));
@@ -177,7 +177,7 @@ impl Cost {
             what: format!("{name}, {what}"),
             ours: seconds(ours.median()),
             against: format!("{} bare handler", seconds(theirs.median())),
-            figure: ours.median() / theirs.median(),
+            figure: ratio(ours, theirs),
             unit: "x",
             aim,
         };

@@ -36,6 +36,13 @@ impl Series {
     }
 }
 
+/// The middle one of the ratios of samples that were taken in turns: the
+/// machine's speed drifts from one turn to the next.
+pub fn ratio(ours: &Series, theirs: &Series) -> f64 {
+    let pairs = ours.0.iter().zip(&theirs.0);
+    Series(pairs.map(|(ours, theirs)| ours / theirs).collect()).median()
+}
+
 /// Whether a ratio or a time should be small or large.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]

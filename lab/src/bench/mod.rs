@@ -132,7 +132,7 @@ async fn one(name: Name, arguments: &Arguments) -> Result<Vec<Figure>> {
         Name::Status => status::run(release, rounds).await,
         Name::Restart => restart::run(release, rounds).await,
         Name::Api => api::run(rounds).await,
-        Name::Fleet => fleet::run(release, rounds.min(3)).await,
+        Name::Fleet => fleet::run(release, rounds).await,
         Name::Size => size::run().await,
         Name::Fib => fib::run(release, rounds, &arguments.routes).await,
     }

@@ -1,29 +1,27 @@
 //! What the kernel says of a process: its CPU time and its memory.
 
 use anyhow::{Context as _, Result};
+use std::time::Duration;
 
-/// CPU seconds of a process so far, all its threads, user and system.
+/// CPU seconds of a process so far, user and system, of all threads that live:
+/// to the nanosecond, which `/proc/PID/stat` is not.
 ///
 /// # Errors
 /// When it has ended.
 pub fn cpu_seconds(id: u32) -> Result<f64> {
-    let path = format!("/proc/{id}/stat");
-    let stat = std::fs::read_to_string(&path).with_context(|| path.clone())?;
-    // The name, in brackets, may hold anything; the fields that count follow it.
-    let (_, fields) = stat
-        .rsplit_once(") ")
-        .with_context(|| format!("{path}: {stat}"))?;
-    let ticks: u64 = fields
-        .split(' ')
-        .skip(11)
-        .take(2)
-        .map(str::parse::<u64>)
-        .sum::<Result<u64, _>>()
-        .with_context(|| format!("{path}: {stat}"))?;
-    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?
-        .context("this system has no clock ticks")?;
-    #[expect(clippy::cast_precision_loss, reason = "a run is no century")]
-    Ok(ticks as f64 / per_second as f64)
+    let folder = format!("/proc/{id}/task");
+    let mut nanoseconds = 0_u64;
+    for thread in std::fs::read_dir(&folder).with_context(|| folder.clone())? {
+        let path = thread?.path().join("schedstat");
+        // One may end while they are read.
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            continue;
+        };
+        let first = text.split_whitespace().next();
+        let ran = first.with_context(|| format!("{}: {text}", path.display()))?;
+        nanoseconds += ran.parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(nanoseconds).as_secs_f64())
 }
 
 /// Resident memory of a process now, in MiB.
