@@ -67,6 +67,20 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// A daemon on which BGP is not started: there is nothing.
+    pub fn not_started(version: Version) -> Self {
+        Self {
+            version,
+            global: None,
+            peers: BTreeMap::new(),
+            defined_sets: Vec::new(),
+            policies: Vec::new(),
+            loose_statements: Vec::new(),
+            import: Assignment::default(),
+            export: Assignment::default(),
+        }
+    }
+
     /// The global assignment of one direction.
     pub fn assignment(&self, direction: Direction) -> &Assignment {
         match direction {

@@ -87,16 +87,7 @@ impl Router {
     pub fn fresh(inputs: Inputs, version: Version) -> Self {
         Self {
             inputs,
-            observed: Observed {
-                version,
-                global: None,
-                peers: BTreeMap::new(),
-                defined_sets: Vec::new(),
-                policies: Vec::new(),
-                loose_statements: Vec::new(),
-                import: Assignment::default(),
-                export: Assignment::default(),
-            },
+            observed: Observed::not_started(version),
             records: BTreeMap::new(),
         }
     }

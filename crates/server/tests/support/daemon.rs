@@ -79,19 +79,10 @@ impl Default for Daemon {
 }
 
 fn empty() -> Observed {
-    Observed {
-        version: Version {
-            api: Api::V4,
-            minor: None,
-        },
-        global: None,
-        peers: BTreeMap::new(),
-        defined_sets: Vec::new(),
-        policies: Vec::new(),
-        loose_statements: Vec::new(),
-        import: Assignment::default(),
-        export: Assignment::default(),
-    }
+    Observed::not_started(Version {
+        api: Api::V4,
+        minor: None,
+    })
 }
 
 impl Daemon {

@@ -6,7 +6,7 @@ use super::{Silence, of_hold, of_plan, of_silence};
 use crate::catalog::{Report, RouterView};
 use crate::speaker::Error;
 use sdwan_model::compile::{Inputs, compile};
-use sdwan_model::observed::{Api, Assignment, Observed, Version};
+use sdwan_model::observed::{Api, Observed, Version};
 use sdwan_model::plan::{
     Disturbance, Effect, Op, OwnedKey, OwnedKind, OwnedRecord, OwnedWrite, Plan, Stage, Step,
     Verdict,
@@ -356,19 +356,10 @@ fn on_hold_what_is_open_says_so_and_nothing_is_let_go_or_settled() {
 /// Both have nothing to run any more; only one of them was said to go.
 #[test]
 fn a_router_that_is_refused_is_not_one_that_goes() {
-    let observed = Observed {
-        version: Version {
-            api: Api::V3,
-            minor: None,
-        },
-        global: None,
-        peers: BTreeMap::new(),
-        defined_sets: Vec::new(),
-        policies: Vec::new(),
-        loose_statements: Vec::new(),
-        import: Assignment::default(),
-        export: Assignment::default(),
-    };
+    let observed = Observed::not_started(Version {
+        api: Api::V3,
+        minor: None,
+    });
     let mut view = view(vec![neighbor("n", A)], vec![], vec![], &[peer(A)]);
     view.inputs.router = None;
     let gone = decide(&view, &observed).plan;
