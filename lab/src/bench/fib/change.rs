@@ -15,17 +15,15 @@ use std::time::{Instant, SystemTime};
 /// Changes: each of half as many routes goes another way, and back.
 pub(super) const CHANGES: usize = 400;
 
-/// Seconds; negative where the agent was done before the reader.
-pub(super) type Latencies = Series;
-
-/// On a router whose agent is in step; leaves its routes as they were.
+/// On a router whose agent is in step; leaves its routes as they were. In
+/// seconds; negative where the agent was done before the reader.
 pub(super) async fn measure(
     router: &Router<'_>,
     kernel: &mut Kernel<'_>,
     routes: usize,
-) -> Result<Latencies> {
+) -> Result<Series> {
     let mut reader = Reader::open(&router.client).await?;
-    let mut latencies = Latencies::default();
+    let mut latencies = Series::default();
     let each = (routes / (CHANGES / 2)).max(1);
     for index in (0..routes).step_by(each).take(CHANGES / 2) {
         let prefix = IpNet::from(ground::prefix(index)?);

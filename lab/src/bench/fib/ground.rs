@@ -15,7 +15,7 @@ use crate::daemon::Daemon;
 use crate::network::{Machine, Network};
 use crate::tools::Release;
 use crate::topology::{Node, Port, Topology};
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use ipnet::Ipv4Net;
 use sdwan_gobgp::types::{Global, PeerFilter, PeerSettings, SessionState};
 use sdwan_gobgp::{Client, Timeouts};
@@ -188,6 +188,10 @@ impl<'a> Router<'a> {
     pub(super) async fn start(network: &'a Network, release: Release) -> Result<Self> {
         let machine = network.machine("router")?;
         let socket = machine.folder().join(SOCKET);
+        // One that was killed leaves its socket, and the next can't take its place.
+        if socket.exists() {
+            std::fs::remove_file(&socket).with_context(|| socket.display().to_string())?;
+        }
         let mut command = machine.command("gobgpd", Some(release))?;
         command.args(["--pprof-disable", "--log-plain", "--log-level", "error"]);
         command.args(["--api-hosts", &format!("unix://{}", socket.display())]);

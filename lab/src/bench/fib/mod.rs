@@ -7,12 +7,11 @@ mod ground;
 mod kernel;
 mod reader;
 
-use super::figures::{Aim, Figure, seconds};
+use super::figures::{Aim, Figure, Series, seconds};
 use super::process::{cpu_seconds, resident_mib};
 use crate::network::Network;
 use crate::tools::Release;
 use anyhow::{Context as _, Result};
-use change::Latencies;
 use feed::Feed;
 use full::Full;
 use ground::{Feeder, Router};
@@ -66,6 +65,8 @@ async fn all(
     let idle = (cpu_seconds(id)? - before) * 60.0 / IDLE.as_secs_f64();
     let resident = resident_mib(id)?;
     let latencies = change::measure(&router, &mut kernel, routes).await?;
+    agent.stop()?;
+    feed::flush(&router, &mut kernel).await?;
     Ok([
         vec![fed(routes, &feed)],
         from_full(routes, &full),
@@ -124,7 +125,7 @@ fn from_full(routes: usize, full: &Full) -> Vec<Figure> {
     ]
 }
 
-fn changed(routes: usize, latencies: &Latencies) -> Vec<Figure> {
+fn changed(routes: usize, latencies: &Series) -> Vec<Figure> {
     let figure = |share: f64, name: &str, aim| {
         let late = latencies.quantile(share);
         Figure {
