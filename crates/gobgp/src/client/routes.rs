@@ -2,10 +2,10 @@
 //!
 //! The answer's body is read by [`RouteReader`], past tonic's decoder: that
 //! would keep a message until it is complete, and the room for it afterwards,
-//! and version 3 sends the table as one message.
+//! and versions before 3.27 send the table as one message.
 
 use super::Client;
-use crate::dialect::{Api, Rpc, rpc};
+use crate::dialect::{Rpc, rpc};
 use crate::error::Error;
 use crate::routes::{BATCH, RouteReader};
 use crate::types::{Family, RouteEvent};
@@ -17,6 +17,8 @@ use http::header::{CONTENT_TYPE, TE};
 use http_body_util::{BodyExt, Full};
 use prost::Message;
 use std::future::poll_fn;
+use std::time::Duration;
+use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::Service;
@@ -24,6 +26,10 @@ use tower::Service;
 /// Version 3's numbers of filter types; they drift.
 const BEST: i32 = 0;
 const END_OF_RIB: i32 = 3;
+
+/// A gobgpd that cuts its table sends the next piece in milliseconds: one that
+/// sends nothing for so long has sent all.
+const PIECE: Duration = Duration::from_secs(5);
 
 const WATCH_EVENT: Rpc = rpc!("WatchEvent");
 
@@ -75,8 +81,8 @@ impl Client {
         Ok(events)
     }
 
-    /// Asks for the routes. There is no answer before the table is encoded,
-    /// by version 3 all of it.
+    /// Asks for the routes. There is no answer before the first message is
+    /// encoded: by versions before 3.27, the whole table.
     async fn route_body(&self) -> Result<Body, Status> {
         let mut channel = self.channel.clone();
         let failed = |error| Status::from_error(Box::new(error));
@@ -106,11 +112,7 @@ impl Client {
             table: Some(TableFilter {
                 filters: vec![filter(BEST), filter(END_OF_RIB)],
             }),
-            // Not every version 3 knows it.
-            batch_size: match self.api {
-                Api::V3 => 0,
-                Api::V4 => BATCH,
-            },
+            batch_size: BATCH,
         };
         let message = request.encode_to_vec();
         let mut framed = BytesMut::with_capacity(message.len() + 5);
@@ -134,7 +136,15 @@ impl Watch {
             if let Some(event) = self.reader.event()? {
                 return Ok(Some(event));
             }
-            match self.data().await {
+            let data = if self.reader.may_be_complete() {
+                match timeout(PIECE, self.data()).await {
+                    Ok(data) => data,
+                    Err(_) => return Ok(self.reader.complete()),
+                }
+            } else {
+                self.data().await
+            };
+            match data {
                 Ok(Some(data)) => self.reader.push(&data),
                 Ok(None) => return Ok(None),
                 Err(status) => return Err(self.client.error(WATCH_EVENT, &status)),

@@ -3,10 +3,11 @@
 //!
 //! What gobgpd sends, as read in its source and measured:
 //!
-//! - Version 3 sends the table in one message, about 400 octets a path; version
-//!   4 needs a third of that and cuts it where it is asked to, into messages of
-//!   one path more than asked for and a last one of fewer. An empty table is an
-//!   empty message.
+//! - The table comes in one message up to version 3.26, and after that is cut
+//!   where gobgpd is asked to, into messages of one path more than asked for and
+//!   a last one of fewer: so what is cut is known by the first message, unless
+//!   that has just as many paths. Version 3 needs about 400 octets a path, 4 a
+//!   third of that. An empty table is an empty message.
 //! - Then a message for each destination whose paths changed, best or not:
 //!   where nothing changed that is used, it is empty.
 //! - Without multiple paths in use, a destination is one path, which may say
@@ -32,8 +33,8 @@ use ipnet::IpNet;
 use path::{PathReader, Told};
 use sets::Sets;
 
-/// How many paths version 4 is asked to send in a message. It sends one more,
-/// unless the message is the last of the table: that tells them apart.
+/// How many paths gobgpd is asked to send in a message. One that knows of it
+/// sends one more, unless the message is the last of the table.
 pub(crate) const BATCH: u32 = 1023;
 
 /// The most destinations in an event.
@@ -59,6 +60,9 @@ pub struct RouteReader {
     read: u32,
     /// The table is complete.
     initialized: bool,
+    /// The last that came was a message after which the table goes on, unless
+    /// gobgpd is one that doesn't cut it.
+    may_be_complete: bool,
     /// Destinations that were read and not told yet; the last one may go on.
     changes: Vec<BestChange>,
     /// An event behind those.
@@ -77,6 +81,7 @@ impl RouteReader {
             sets: (api == Api::V4 && multiple_paths).then(Sets::default),
             read: 0,
             initialized: false,
+            may_be_complete: false,
             changes: Vec::new(),
             next: None,
         }
@@ -85,7 +90,23 @@ impl RouteReader {
     /// Takes the next octets of the answer's body, cut anywhere. First take
     /// all that [`Self::event`] has.
     pub fn push(&mut self, data: &[u8]) {
+        self.may_be_complete &= data.is_empty();
         self.body.push(data);
+    }
+
+    /// Whether only time can tell if the table is complete: a gobgpd that cuts
+    /// it sends the rest at once.
+    pub fn may_be_complete(&self) -> bool {
+        self.may_be_complete
+    }
+
+    /// Nothing came for so long that the table must be complete.
+    pub fn complete(&mut self) -> Option<RouteEvent> {
+        if !std::mem::take(&mut self.may_be_complete) {
+            return None;
+        }
+        self.initialized = true;
+        self.after_changes(RouteEvent::EndOfInit)
     }
 
     /// The next event; `None` when it needs more of the body.
@@ -170,7 +191,8 @@ impl RouteReader {
         if self.initialized {
             return self.take_changes();
         }
-        if self.api == Api::V4 && read > BATCH {
+        if read == BATCH + 1 {
+            self.may_be_complete = self.api == Api::V3;
             return None;
         }
         self.initialized = true;

@@ -268,15 +268,18 @@ fn many(count: usize) -> Vec<Sent> {
 fn a_table_comes_in_pieces_and_is_complete_once() {
     let batch = BATCH as usize + 1;
     let sent = many(2 * batch + 5);
-    let cut: [Vec<u8>; 3] = [&sent[..batch], &sent[batch..2 * batch], &sent[2 * batch..]]
-        .map(|paths| message(V4, paths));
+    let pieces = [&sent[..batch], &sent[batch..2 * batch], &sent[2 * batch..]];
+    let cut: [Vec<u8>; 3] = pieces.map(|paths| message(V4, paths));
     // Exactly full: what follows is empty.
     let full = [message(V4, &sent[..batch]), message(V4, &[])].concat();
     for (events, count) in [
         (events(V3, false, &message(V3, &sent)), sent.len()),
         (events(V4, false, &cut.concat()), sent.len()),
         (events(V4, false, &full), batch),
-        (events(V3, false, &message(V3, &sent[..batch])), batch),
+        (
+            events(V3, false, &pieces.map(|paths| message(V3, paths)).concat()),
+            sent.len(),
+        ),
     ] {
         let (last, table) = events.split_last().unwrap();
         assert_eq!(*last, RouteEvent::EndOfInit);
@@ -292,6 +295,31 @@ fn a_table_comes_in_pieces_and_is_complete_once() {
         assert_eq!(sizes.iter().sum::<usize>(), count);
     }
     assert_eq!(events(V4, false, &cut[..2].concat()).len(), 1);
+}
+
+#[test]
+fn a_table_of_just_one_piece_is_complete_when_nothing_follows() {
+    let sent = many(BATCH as usize + 1);
+    let mut reader = RouteReader::new(V3, &FAMILIES, false);
+    reader.push(&message(V3, &sent));
+    assert_eq!(reader.event(), Ok(None));
+    assert!(reader.may_be_complete());
+    let Some(RouteEvent::Best(changes)) = reader.complete() else {
+        panic!("nothing of the table");
+    };
+    assert_eq!(changes.len(), sent.len());
+    assert_eq!(reader.event(), Ok(Some(RouteEvent::EndOfInit)));
+    assert!(!reader.may_be_complete() && reader.complete().is_none());
+    // A piece that is on its way is waited for, and version 4 always cuts.
+    for (api, more) in [(V3, true), (V4, false)] {
+        let mut reader = RouteReader::new(api, &FAMILIES, false);
+        reader.push(&message(api, &sent));
+        assert_eq!(reader.event(), Ok(None));
+        if more {
+            reader.push(&message(api, &[])[..1]);
+        }
+        assert!(!reader.may_be_complete());
+    }
 }
 
 #[test]

@@ -327,6 +327,24 @@ async fn without_graceful_restart_gobgpd_sends_no_end_of_rib() {
 }
 
 #[tokio::test]
+async fn a_table_of_any_size_has_an_end() {
+    everywhere(async |release| {
+        let (_daemon, client) = started(release).await;
+        // Less than the watch asks for in a message, just what comes then, and more.
+        let mut before = 0;
+        for count in [1023, 1024, 1025, 3000] {
+            for index in std::mem::replace(&mut before, count)..count {
+                let prefix = format!("10.{}.{}.0/24", index >> 8, index & 0xff);
+                client.add_path(&path(&prefix)).await.unwrap();
+            }
+            let table = Watch::start(&client).await.table().await;
+            assert_eq!(table.len(), count);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_watch_does_not_end_when_bgp_is_stopped() {
     everywhere(async |release| {
         let (mut daemon, client) = started(release).await;
