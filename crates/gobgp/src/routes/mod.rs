@@ -34,8 +34,9 @@ use path::{PathReader, Told};
 use sets::Sets;
 
 /// How many paths gobgpd is asked to send in a message. One that knows of it
-/// sends one more, unless the message is the last of the table.
-pub(crate) const BATCH: u32 = 1023;
+/// sends one more, unless the message is the last of the table. For each change
+/// it makes room for as many: a large number halves its speed under a feed.
+pub(crate) const BATCH: u32 = 127;
 
 /// The most destinations in an event.
 const CHUNK: usize = 1024;

@@ -294,7 +294,8 @@ fn a_table_comes_in_pieces_and_is_complete_once() {
         );
         assert_eq!(sizes.iter().sum::<usize>(), count);
     }
-    assert_eq!(events(V4, false, &cut[..2].concat()).len(), 1);
+    let unfinished = events(V4, false, &cut[..2].concat());
+    assert!(!unfinished.contains(&RouteEvent::EndOfInit));
 }
 
 #[test]
