@@ -5,6 +5,7 @@
 //!   bin/            starters for the unpacked tools, fit for PATH
 //!   tools/          the tools' packages with every library they need, unpacked
 //!   gobgpd/3.10/    a gobgpd package each, unpacked: usr/bin/{gobgpd,gobgp}
+//!   etcd/3.4/       a pair of etcd packages each, unpacked: usr/bin/{etcd,etcdctl}
 //!   apt-SUITE/      apt's own state while something is being fetched
 //! ```
 
@@ -14,7 +15,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::setup::RELEASES;
+use crate::setup::{ETCDS, RELEASES, Release};
 
 /// The cache folder.
 pub(crate) struct Cache {
@@ -57,9 +58,14 @@ impl Cache {
         self.root.join("tools")
     }
 
-    /// The root folder of one unpacked gobgpd.
-    pub(crate) fn gobgpd(&self, release: &str) -> PathBuf {
-        self.root.join("gobgpd").join(release)
+    /// The root folder of one unpacked daemon.
+    pub(crate) fn release(&self, release: &Release) -> PathBuf {
+        self.root.join(release.program).join(release.name)
+    }
+
+    /// The daemon itself.
+    pub(crate) fn program(&self, release: &Release) -> PathBuf {
+        self.release(release).join("usr/bin").join(release.program)
     }
 
     /// apt's state for one suite.
@@ -71,9 +77,10 @@ impl Cache {
     pub(crate) fn equip(&self, command: &mut Command) {
         command.env("SDWAN_CACHE", &self.root);
         command.env("PATH", self.path());
-        for release in RELEASES {
-            let name = format!("SDWAN_GOBGPD_{}", release.name.replace('.', "_"));
-            command.env(name, self.gobgpd(release.name).join("usr/bin/gobgpd"));
+        for release in RELEASES.iter().chain(&ETCDS) {
+            let program = release.program.to_uppercase();
+            let name = format!("SDWAN_{program}_{}", release.name.replace('.', "_"));
+            command.env(name, self.program(release));
         }
     }
 
@@ -92,18 +99,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn programs_are_told_where_each_gobgpd_is() {
+    fn programs_are_told_where_each_daemon_is() {
         let mut command = Command::new("true");
         Cache::at(Path::new("/cache")).equip(&mut command);
         let told: Vec<_> = command
             .get_envs()
-            .filter(|(name, _)| name.to_string_lossy().starts_with("SDWAN_GOBGPD"))
+            .filter(|(name, _)| *name != "SDWAN_CACHE" && *name != "PATH")
             .map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
             .collect();
-        assert!(told.contains(&(
-            "SDWAN_GOBGPD_3_10".into(),
-            Some("/cache/gobgpd/3.10/usr/bin/gobgpd".into())
-        )));
-        assert_eq!(told.len(), RELEASES.len());
+        for (name, path) in [
+            ("SDWAN_GOBGPD_3_10", "/cache/gobgpd/3.10/usr/bin/gobgpd"),
+            ("SDWAN_ETCD_3_4", "/cache/etcd/3.4/usr/bin/etcd"),
+        ] {
+            assert!(told.contains(&(name.into(), Some(path.into()))), "{name}");
+        }
+        assert_eq!(told.len(), RELEASES.len() + ETCDS.len());
     }
 }

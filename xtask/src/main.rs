@@ -28,8 +28,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Fetch the real daemons and tools (gobgpd 3.10, 3.36 and 4.8, FRR, BIRD, keepalived, ...) into
-    /// the user's cache folder
+    /// Fetch the real daemons and tools (gobgpd 3.10, 3.36 and 4.8, etcd 3.4 and 3.5, FRR, BIRD,
+    /// keepalived, ...) into the user's cache folder
     Setup,
     /// Walk through the whole demo on real daemons in network namespaces of its own
     Demo {

@@ -63,7 +63,7 @@ impl Suite {
     /// Reads the lists of `suite` into `folder`, which is made anew.
     pub(crate) fn open(folder: &Path, mirror: &str, suite: &str) -> Result<Self> {
         remove(folder)?;
-        for inner in ["lists/partial", "archives/partial", "downloads"] {
+        for inner in ["lists/partial", "archives/partial"] {
             fs::create_dir_all(folder.join(inner))?;
         }
         let architecture = output(Command::new("dpkg").arg("--print-architecture"))?;
@@ -82,9 +82,14 @@ impl Suite {
         Ok(opened)
     }
 
-    /// Fetches one package alone.
-    pub(crate) fn download(&self, package: &str) -> Result<PathBuf> {
-        let downloads = self.folder.join("downloads");
+    /// Fetches packages alone, without what they depend on; gives them in the same order.
+    pub(crate) fn download(&self, packages: &[&str]) -> Result<Vec<PathBuf>> {
+        packages.iter().map(|package| self.one(package)).collect()
+    }
+
+    fn one(&self, package: &str) -> Result<PathBuf> {
+        let downloads = self.folder.join("downloads").join(package);
+        fs::create_dir_all(&downloads)?;
         output(
             self.apt()
                 .current_dir(&downloads)

@@ -1,5 +1,5 @@
-//! Puts what the lab runs into the cache folder: real gobgpds, FRR, BIRD, keepalived and a few
-//! tools.
+//! Puts what the lab and the tests run into the cache folder: real gobgpds, etcds, FRR, BIRD,
+//! keepalived and a few tools.
 //!
 //! Nothing is installed. Debian's packages are fetched with apt's own tools into the cache and
 //! unpacked there, so no service is started or enabled, nothing outside the cache changes, and an
@@ -23,28 +23,44 @@ use clap::builder::PossibleValuesParser;
 use crate::cache::Cache;
 use crate::say;
 
-/// A release of gobgpd, and the suite that has it.
+/// A release of a daemon that is run in several, and the suite that has it.
 pub(crate) struct Release {
+    /// The daemon's program.
+    pub(crate) program: &'static str,
     /// Major and minor, as the lab names it.
     pub(crate) name: &'static str,
     suite: &'static str,
+    /// Debian's packages: the daemon's and its command's.
+    packages: &'static [&'static str],
 }
 
-/// The releases that the lab runs: the oldest and the newest in use, and stable's.
+const fn gobgpd(name: &'static str, suite: &'static str) -> Release {
+    Release {
+        program: "gobgpd",
+        name,
+        suite,
+        packages: &["gobgpd"],
+    }
+}
+
+const fn etcd(name: &'static str, suite: &'static str) -> Release {
+    Release {
+        program: "etcd",
+        name,
+        suite,
+        packages: &["etcd-server", "etcd-client"],
+    }
+}
+
+/// The releases of gobgpd that the lab runs: the oldest and the newest in use, and stable's.
 pub(crate) const RELEASES: [Release; 3] = [
-    Release {
-        name: "3.10",
-        suite: "bookworm",
-    },
-    Release {
-        name: "3.36",
-        suite: "trixie",
-    },
-    Release {
-        name: "4.8",
-        suite: "sid",
-    },
+    gobgpd("3.10", "bookworm"),
+    gobgpd("3.36", "trixie"),
+    gobgpd("4.8", "sid"),
 ];
+
+/// The releases of etcd that the store is tested on: the oldest that it is made for, and stable's.
+pub(crate) const ETCDS: [Release; 2] = [etcd("3.4", "bookworm"), etcd("3.5", "trixie")];
 
 /// The demo's gobgpd: the one of a stable suite, so it stays the same for years.
 pub(crate) const DEFAULT_RELEASE: &str = "3.36";
@@ -68,7 +84,7 @@ impl Want {
     pub(crate) fn everything() -> Self {
         Self {
             tools: true,
-            releases: RELEASES.iter().collect(),
+            releases: RELEASES.iter().chain(&ETCDS).collect(),
         }
     }
 
@@ -238,14 +254,16 @@ fn fetch_suite(
     let apt = apt::Suite::open(&cache.apt(suite), mirror, suite)?;
     let mut got = Vec::new();
     for &release in &want.releases {
-        doing("fetching gobgpd");
-        let package = apt.download("gobgpd")?;
-        let version = unpack::version(&package)?;
-        unpack::replace(&cache.gobgpd(release.name), |folder| {
-            unpack::into(&package, folder)?;
+        doing(&format!("fetching {}", release.program));
+        let packages = apt.download(release.packages)?;
+        let version = unpack::version(&packages[0])?;
+        unpack::replace(&cache.release(release), |folder| {
+            for package in &packages {
+                unpack::into(package, folder)?;
+            }
             Ok(fs::write(folder.join(STAMP), &version)?)
         })?;
-        got.push(format!("gobgpd {version}"));
+        got.push(format!("{} {version}", release.program));
     }
     if want.tools {
         doing("fetching FRR, BIRD, keepalived and tools");
@@ -264,14 +282,13 @@ fn fetch_suite(
     Ok(got.join(", "))
 }
 
-/// The file in an unpacked gobgpd's folder that holds its package's version; written last.
+/// The file in an unpacked daemon's folder that holds its package's version; written last.
 const STAMP: &str = ".version";
 
-/// The version of an unpacked gobgpd; none where there is none.
+/// The version of an unpacked daemon; none where there is none.
 fn found(cache: &Cache, release: &Release) -> Option<String> {
-    let folder = cache.gobgpd(release.name);
-    let version = fs::read_to_string(folder.join(STAMP)).ok()?;
-    Path::new(&folder.join("usr/bin/gobgpd"))
+    let version = fs::read_to_string(cache.release(release).join(STAMP)).ok()?;
+    Path::new(&cache.program(release))
         .exists()
         .then_some(version)
 }
@@ -282,9 +299,9 @@ fn moved_on(cache: &Cache, release: &Release) {
         && !is_release(&version, release.name)
     {
         say::line(&format!(
-            "Note: Debian {} has gobgpd {version} now. It runs wherever the lab says {}, and \
+            "Note: Debian {} has {} {version} now. It runs wherever the lab says {}, and \
              what the lab shows holds for {version}",
-            release.suite, release.name
+            release.suite, release.program, release.name
         ));
     }
 }
@@ -316,7 +333,13 @@ mod tests {
             suites.keys().copied().collect::<Vec<_>>(),
             ["bookworm", "sid", "trixie"]
         );
-        assert!(suites["bookworm"].tools && suites["bookworm"].releases.len() == 1);
+        let programs = |suite: &str| -> Vec<_> {
+            let releases = suites[suite].releases.iter();
+            releases.map(|release| release.program).collect()
+        };
+        assert!(suites["bookworm"].tools);
+        assert_eq!(programs("bookworm"), ["gobgpd", "etcd"]);
+        assert_eq!(programs("sid"), ["gobgpd"]);
     }
 
     #[test]
@@ -333,12 +356,12 @@ mod tests {
     fn what_is_unpacked_is_not_wanted_again() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::at(folder.path());
-        let bin = cache.gobgpd("3.10").join("usr/bin");
-        fs::create_dir_all(&bin).unwrap();
-        fs::write(bin.join("gobgpd"), "").unwrap();
+        let program = cache.program(&RELEASES[0]);
+        fs::create_dir_all(program.parent().unwrap()).unwrap();
+        fs::write(program, "").unwrap();
         let missing = || Want::everything().missing(&cache).releases.len();
-        assert_eq!(missing(), 3, "without its stamp it may be half unpacked");
-        fs::write(cache.gobgpd("3.10").join(STAMP), "3.10.0-1").unwrap();
-        assert_eq!(missing(), 2);
+        assert_eq!(missing(), 5, "without its stamp it may be half unpacked");
+        fs::write(cache.release(&RELEASES[0]).join(STAMP), "3.10.0-1").unwrap();
+        assert_eq!(missing(), 4);
     }
 }
