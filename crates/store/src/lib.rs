@@ -5,7 +5,8 @@
 //! text, every commit makes exactly one revision, a watch delivers whole
 //! revisions in order. The crate knows nothing of what the values mean.
 //!
-//! [`memory::Memory`] is for tests, [`sqlite::Sqlite`] the embedded default;
+//! [`memory::Memory`] is for tests, [`sqlite::Sqlite`] the embedded default,
+//! [`etcd::Etcd`] for several servers on one store;
 //! `conformance` holds every backend to the same promises and `faults` breaks
 //! them on demand (both with the feature `testing`).
 //!
@@ -43,6 +44,7 @@ mod condition;
 #[cfg(feature = "testing")]
 pub mod conformance;
 mod error;
+pub mod etcd;
 #[cfg(feature = "testing")]
 pub mod faults;
 mod follow;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use uuid::Uuid;
 
-/// Operations in one commit, and as many conditions: 64 nested transactions
-/// of 64, the most that an etcd with its default limits takes.
+/// Operations in one commit, and as many conditions: what an etcd with its
+/// default limits takes in transactions nested twice.
 pub const MAX_OPS: usize = 64 * 64;
 
 /// Bytes of keys and values in one commit, those of its conditions counted

@@ -1,0 +1,326 @@
+//! The members of one etcd cluster: a deadline on every call, and another
+//! member where one does not answer.
+
+use super::Options;
+use super::failure::{Failure, Refusal};
+use super::wire::{AuthenticateRequest, AuthenticateResponse};
+use crate::Error;
+use http::uri::PathAndQuery;
+use prost::Message;
+use secrecy::ExposeSecret as _;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, sleep, timeout};
+use tonic::client::Grpc;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Response, Status, Streaming};
+use tonic_prost::ProstCodec;
+
+/// The services' calls.
+pub(super) mod rpc {
+    pub(crate) const RANGE: &str = "/etcdserverpb.KV/Range";
+    pub(crate) const TXN: &str = "/etcdserverpb.KV/Txn";
+    pub(crate) const COMPACT: &str = "/etcdserverpb.KV/Compact";
+    pub(crate) const WATCH: &str = "/etcdserverpb.Watch/Watch";
+    pub(crate) const GRANT: &str = "/etcdserverpb.Lease/LeaseGrant";
+    pub(crate) const REVOKE: &str = "/etcdserverpb.Lease/LeaseRevoke";
+    /// A stream, but one question and its answer look like any other call.
+    pub(crate) const KEEP_ALIVE: &str = "/etcdserverpb.Lease/LeaseKeepAlive";
+    pub(crate) const STATUS: &str = "/etcdserverpb.Maintenance/Status";
+    pub(crate) const AUTHENTICATE: &str = "/etcdserverpb.Auth/Authenticate";
+}
+
+/// etcd takes pings from 5 s on; a member that stands still is noticed within
+/// the sum of both.
+const PING_EVERY: Duration = Duration::from_secs(8);
+const PING_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// Between rounds over all members: an election takes a second or two.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Whether a call may be carried out twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// It comes to the same: also after a lost answer another member is asked.
+    Harmless,
+    /// Only where it was certainly not carried out.
+    Unsent,
+}
+
+pub(super) struct Cluster {
+    members: Vec<Member>,
+    /// The member that answered last, or the one after that which didn't.
+    current: AtomicUsize,
+    user: Option<super::User>,
+    token: Mutex<Option<MetadataValue<Ascii>>>,
+    pub(super) timeouts: super::Timeouts,
+}
+
+struct Member {
+    address: String,
+    endpoint: Endpoint,
+    channel: Channel,
+}
+
+impl Cluster {
+    /// Connects to nobody yet.
+    ///
+    /// # Errors
+    /// [`Error::Open`] for endpoints that are none.
+    pub(super) fn new(options: Options) -> Result<Self, Error> {
+        if options.endpoints.is_empty() {
+            return Err(Error::Open("no endpoint of etcd is given".into()));
+        }
+        let endpoints = options.endpoints.iter();
+        let members = endpoints
+            .map(|address| member(address, &options.timeouts))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            members,
+            current: AtomicUsize::new(0),
+            user: options.user,
+            token: Mutex::default(),
+            timeouts: options.timeouts,
+        })
+    }
+
+    /// When a call that starts now gives up.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.timeouts.call
+    }
+
+    /// One question, one answer, from whichever member gives one before the
+    /// deadline.
+    pub(super) async fn call<Q, R>(
+        &self,
+        rpc: &'static str,
+        request: &Q,
+        again: Again,
+        deadline: Instant,
+    ) -> Result<R, Failure>
+    where
+        Q: Message + Clone + 'static,
+        R: Message + Default + 'static,
+    {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let mut failed = Failure::NotSent("etcd: no time is left to ask it".into());
+            for _ in 0..self.members.len() {
+                let limit = deadline.saturating_duration_since(Instant::now());
+                if limit.is_zero() {
+                    return Err(failed);
+                }
+                let index = self.index();
+                let channel = self.members[index].channel.clone();
+                let limit = limit.min(self.timeouts.attempt);
+                failed = match self.on(index, channel, rpc, request, limit).await {
+                    Err(Failure::Lost(why)) if again == Again::Unsent => {
+                        self.move_on(index);
+                        return Err(Failure::Lost(why));
+                    }
+                    Err(failure @ (Failure::NotSent(_) | Failure::Lost(_))) => {
+                        self.move_on(index);
+                        failure
+                    }
+                    // Already with another token, if there is one.
+                    answer => return answer,
+                };
+            }
+            if Instant::now() + pause >= deadline {
+                return Err(failed);
+            }
+            sleep(pause).await;
+            pause = (2 * pause).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// The same of one member, over this channel to it.
+    pub(super) async fn on<Q, R>(
+        &self,
+        index: usize,
+        channel: Channel,
+        rpc: &'static str,
+        request: &Q,
+        limit: Duration,
+    ) -> Result<R, Failure>
+    where
+        Q: Message + Clone + 'static,
+        R: Message + Default + 'static,
+    {
+        let ask = || {
+            let mut request = self.request(request.clone());
+            request.set_timeout(limit);
+            self.ask(index, channel.clone(), rpc, request)
+        };
+        let call = async {
+            match ask().await {
+                Err(Failure::Token(why)) => self.authenticate(index, channel.clone(), why).await?,
+                answer => return answer,
+            }
+            match ask().await {
+                Err(Failure::Token(why)) => Err(Failure::Refused(Refusal::Other(why))),
+                answer => answer,
+            }
+        };
+        self.within(index, limit, call).await
+    }
+
+    async fn ask<Q, R>(
+        &self,
+        index: usize,
+        channel: Channel,
+        rpc: &'static str,
+        request: Request<Q>,
+    ) -> Result<R, Failure>
+    where
+        Q: Message + 'static,
+        R: Message + Default + 'static,
+    {
+        let mut grpc = self.ready(index, channel).await?;
+        let path = PathAndQuery::from_static(rpc);
+        let codec = ProstCodec::<Q, R>::default();
+        let answer = grpc.unary(request, path, codec).await;
+        answer
+            .map(Response::into_inner)
+            .map_err(|status| self.failure(index, &status))
+    }
+
+    /// Opens a stream of answers to one question that stays open.
+    pub(super) async fn stream<Q, R>(
+        &self,
+        index: usize,
+        channel: Channel,
+        rpc: &'static str,
+        request: Q,
+    ) -> Result<Streaming<R>, Failure>
+    where
+        Q: Message + 'static,
+        R: Message + Default + 'static,
+    {
+        use futures::stream::{StreamExt as _, once, pending};
+        let questions = once(std::future::ready(request)).chain(pending());
+        let request = self.request(questions);
+        let open = async {
+            let mut grpc = self.ready(index, channel).await?;
+            let path = PathAndQuery::from_static(rpc);
+            let answer = grpc
+                .streaming(request, path, ProstCodec::<Q, R>::default())
+                .await;
+            answer
+                .map(Response::into_inner)
+                .map_err(|status| self.failure(index, &status))
+        };
+        self.within(index, self.timeouts.attempt, open).await
+    }
+
+    /// The member to ask next.
+    pub(super) fn index(&self) -> usize {
+        self.current.load(Relaxed) % self.members.len()
+    }
+
+    /// Away from a member that failed, unless somebody else has moved on.
+    pub(super) fn move_on(&self, from: usize) {
+        let next = (from + 1) % self.members.len();
+        let _moved = self.current.compare_exchange(from, next, Relaxed, Relaxed);
+    }
+
+    /// A connection of one's own, made when it is first used.
+    pub(super) fn connection(&self, index: usize) -> Channel {
+        self.members[index].endpoint.connect_lazy()
+    }
+
+    pub(super) fn failure(&self, index: usize, status: &Status) -> Failure {
+        Failure::of(&self.members[index].address, status)
+    }
+
+    fn request<Q>(&self, question: Q) -> Request<Q> {
+        let mut request = Request::new(question);
+        let metadata = request.metadata_mut();
+        // A member cut off from the others shall say so, not wait for them.
+        metadata.insert("hasleader", MetadataValue::from_static("true"));
+        let token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(token) = token.as_ref() {
+            metadata.insert("token", token.clone());
+        }
+        request
+    }
+
+    async fn ready(&self, index: usize, channel: Channel) -> Result<Grpc<Channel>, Failure> {
+        let mut grpc = Grpc::new(channel).max_decoding_message_size(usize::MAX);
+        match grpc.ready().await {
+            Ok(()) => Ok(grpc),
+            Err(error) => Err(Failure::NotSent(format!(
+                "etcd at {}: {error}",
+                self.members[index].address
+            ))),
+        }
+    }
+
+    async fn within<T>(
+        &self,
+        index: usize,
+        limit: Duration,
+        call: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        timeout(limit, call).await.unwrap_or_else(|_| {
+            let address = &self.members[index].address;
+            let seconds = limit.as_secs_f32();
+            Err(Failure::Lost(format!(
+                "etcd at {address} did not answer within {seconds:.1} s"
+            )))
+        })
+    }
+
+    /// Gets a token; `why` is what etcd said to the lack of one.
+    async fn authenticate(
+        &self,
+        index: usize,
+        channel: Channel,
+        why: String,
+    ) -> Result<(), Failure> {
+        let Some(user) = &self.user else {
+            let why = format!("{why}: it asks for a user and a password");
+            return Err(Failure::Refused(Refusal::Other(why)));
+        };
+        let question = Request::new(AuthenticateRequest {
+            name: user.name.clone(),
+            password: user.password.expose_secret().to_owned(),
+        });
+        let answer: AuthenticateResponse = self
+            .ask(index, channel, rpc::AUTHENTICATE, question)
+            .await?;
+        let token = answer.token.parse().map_err(|_| {
+            Failure::Refused(Refusal::Other("etcd gave a token that is no text".into()))
+        })?;
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
+        Ok(())
+    }
+}
+
+fn member(address: &str, timeouts: &super::Timeouts) -> Result<Member, Error> {
+    let wrong = |why: &dyn std::fmt::Display| {
+        Error::Open(format!("{address:?} is no endpoint of etcd: {why}"))
+    };
+    let uri = match address.split_once("://") {
+        None => format!("http://{address}"),
+        Some(("http", _)) => address.to_owned(),
+        Some((scheme, _)) => return Err(wrong(&format!("{scheme} is not spoken, only http"))),
+    };
+    let endpoint = Endpoint::from_shared(uri)
+        .map_err(|error| wrong(&error))?
+        .connect_timeout(timeouts.connect)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT);
+    if endpoint.uri().port_u16().is_none() {
+        return Err(wrong(&"expected HOST:PORT or http://HOST:PORT"));
+    }
+    Ok(Member {
+        address: address.to_owned(),
+        channel: endpoint.connect_lazy(),
+        endpoint,
+    })
+}

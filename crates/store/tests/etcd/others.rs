@@ -1,0 +1,94 @@
+//! Others on the same etcd: outsiders, further stores, and etcd's own guards.
+
+use crate::daemon::{Daemon, NEWER, OLDEST};
+use crate::{commit, keys, made, next, put};
+use sdwan_store::etcd::{Etcd, Options, User};
+use sdwan_store::{Condition, Error, Op, Revision, Store};
+
+#[tokio::test]
+async fn entries_lie_under_their_own_keys() {
+    let daemon = Daemon::start(OLDEST).await;
+    let store = daemon.store().await;
+    let mut watch = store.watch("/", Revision(0)).await.unwrap();
+    store
+        .commit(commit([], [Op::put("/config/a", "mine")]))
+        .await
+        .unwrap();
+    let printed = daemon.etcdctl(&["get", "--print-value-only", "/config/a"]);
+    assert_eq!(printed.trim(), "mine");
+    daemon.etcdctl(&["put", "/state/a", "theirs"]);
+    assert_eq!(keys(&store, "").await, ["/config/a", "/state/a"]);
+    next(&mut watch).await.unwrap().unwrap();
+    let theirs = next(&mut watch).await.unwrap().unwrap();
+    assert_eq!(theirs.changes[0].key(), "/state/a");
+}
+
+#[tokio::test]
+async fn stores_with_different_prefixes_see_nothing_of_each_other() {
+    let daemon = Daemon::start(OLDEST).await;
+    let plain = daemon.store().await;
+    let options = |prefix: &str| Options {
+        prefix: prefix.into(),
+        ..daemon.options()
+    };
+    let one = Etcd::open(options("one")).await.unwrap();
+    let two = Etcd::open(options("two")).await.unwrap();
+    let mut watch = one.watch("", Revision(0)).await.unwrap();
+    put(&two, "/k").await;
+    let none = commit([Condition::NoneUnder(String::new())], [Op::put("/k", "")]);
+    let revision = made(one.commit(none).await.unwrap());
+    assert_eq!(next(&mut watch).await.unwrap().unwrap().revision, revision);
+    assert_eq!(keys(&one, "").await, ["/k"]);
+    // The one without a prefix has it all.
+    assert_eq!(keys(&plain, "").await, ["one/k", "two/k"]);
+}
+
+/// As an operator's hand may, or a restored backup.
+#[tokio::test]
+async fn the_records_lease_may_vanish() {
+    let daemon = Daemon::start(OLDEST).await;
+    let store = daemon.store().await;
+    put(&store, "/a").await;
+    let leases = daemon.etcdctl(&["lease", "list"]);
+    let leases: Vec<_> = leases.lines().filter(|line| !line.contains(' ')).collect();
+    assert_eq!(leases.len(), 1, "{leases:?}");
+    daemon.etcdctl(&["lease", "revoke", leases[0]]);
+    put(&store, "/b").await;
+    assert_eq!(keys(&store, "/").await, ["/a", "/b"]);
+}
+
+#[tokio::test]
+async fn a_user_and_a_password_open_a_guarded_etcd() {
+    for release in [OLDEST, NEWER] {
+        let daemon = Daemon::start(release).await;
+        for arguments in [
+            &["user", "add", "root:sesame"][..],
+            &["user", "grant-role", "root", "root"],
+            &["auth", "enable"],
+        ] {
+            daemon.etcdctl(arguments);
+        }
+        let as_root = |password: &str| Options {
+            user: Some(User {
+                name: "root".into(),
+                password: password.to_owned().into(),
+            }),
+            ..daemon.options()
+        };
+        let store = Etcd::open(as_root("sesame")).await.unwrap();
+        let mut watch = store.watch("/", Revision(0)).await.unwrap();
+        let revision = put(&store, "/k").await;
+        assert_eq!(next(&mut watch).await.unwrap().unwrap().revision, revision);
+        for options in [daemon.options(), as_root("wrong")] {
+            let refused = match Etcd::open(options).await {
+                Ok(store) => store.list("/").await.err(),
+                Err(error) => Some(error),
+            };
+            let Some(Error::Unavailable(why)) = refused else {
+                panic!("{refused:?}");
+            };
+            assert!(!why.contains("wrong"), "{why}");
+            assert!(why.contains("password"), "{why}");
+        }
+    }
+}
