@@ -152,7 +152,8 @@ impl Cluster {
     {
         let ask = || {
             let mut request = self.request(request.clone());
-            request.set_timeout(limit);
+            // For etcd, so that it does not try for long what nobody waits for.
+            request.set_timeout(limit + Duration::from_secs(1));
             self.ask(index, channel.clone(), rpc, request)
         };
         let call = async {
