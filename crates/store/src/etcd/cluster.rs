@@ -37,6 +37,9 @@ pub(super) mod rpc {
 const PING_EVERY: Duration = Duration::from_secs(8);
 const PING_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// What HTTP/2 does not ping, for want of calls, the kernel probes.
+const PROBE_IDLE_EVERY: Duration = Duration::from_secs(15);
+
 /// Between rounds over all members: an election takes a second or two.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -55,9 +58,13 @@ pub(super) struct Cluster {
     /// The member that answered last, or the one after that which didn't.
     current: AtomicUsize,
     user: Option<super::User>,
-    token: Mutex<Option<MetadataValue<Ascii>>>,
+    token: Mutex<Option<Token>>,
+    /// A token costs etcd a tenth of a second of computing: one at a time.
+    authenticating: tokio::sync::Mutex<()>,
     pub(super) timeouts: super::Timeouts,
 }
+
+type Token = MetadataValue<Ascii>;
 
 struct Member {
     address: String,
@@ -83,6 +90,7 @@ impl Cluster {
             current: AtomicUsize::new(0),
             user: options.user,
             token: Mutex::default(),
+            authenticating: tokio::sync::Mutex::default(),
             timeouts: options.timeouts,
         })
     }
@@ -106,8 +114,8 @@ impl Cluster {
         R: Message + Default + 'static,
     {
         let mut pause = FIRST_PAUSE;
+        let mut failed = Failure::NotSent("etcd: no time is left to ask it".into());
         loop {
-            let mut failed = Failure::NotSent("etcd: no time is left to ask it".into());
             for _ in 0..self.members.len() {
                 let limit = deadline.saturating_duration_since(Instant::now());
                 if limit.is_zero() {
@@ -125,7 +133,6 @@ impl Cluster {
                         self.move_on(index);
                         failure
                     }
-                    // Already with another token, if there is one.
                     answer => return answer,
                 };
             }
@@ -157,8 +164,14 @@ impl Cluster {
             self.ask(index, channel.clone(), rpc, request)
         };
         let call = async {
+            let token = self.token();
             match ask().await {
-                Err(Failure::Token(why)) => self.authenticate(index, channel.clone(), why).await?,
+                Err(Failure::Token(why)) => {
+                    let _one = self.authenticating.lock().await;
+                    if self.token() == token {
+                        self.authenticate(index, channel.clone(), why).await?;
+                    }
+                }
                 answer => return answer,
             }
             match ask().await {
@@ -242,11 +255,15 @@ impl Cluster {
         let metadata = request.metadata_mut();
         // A member cut off from the others shall say so, not wait for them.
         metadata.insert("hasleader", MetadataValue::from_static("true"));
-        let token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(token) = token.as_ref() {
-            metadata.insert("token", token.clone());
+        if let Some(token) = self.token() {
+            metadata.insert("token", token);
         }
         request
+    }
+
+    fn token(&self) -> Option<Token> {
+        let token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        token.clone()
     }
 
     async fn ready(&self, index: usize, channel: Channel) -> Result<Grpc<Channel>, Failure> {
@@ -314,6 +331,7 @@ fn member(address: &str, timeouts: &super::Timeouts) -> Result<Member, Error> {
         .map_err(|error| wrong(&error))?
         .connect_timeout(timeouts.connect)
         .tcp_nodelay(true)
+        .tcp_keepalive(Some(PROBE_IDLE_EVERY))
         .http2_keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
     if endpoint.uri().port_u16().is_none() {

@@ -7,7 +7,7 @@ use super::failure::{Failure, Refusal};
 use super::txn::{self, Record};
 use super::wire::{self, Compare, TxnResponse};
 use super::witness::{self, Verdict};
-use crate::{Commit, Error, Outcome};
+use crate::{Commit, Error, Op, Outcome};
 use std::collections::HashSet;
 use std::sync::{MutexGuard, PoisonError};
 use tokio::time::Instant;
@@ -55,13 +55,18 @@ impl Etcd {
                     return outcome;
                 }
                 Try::Record(other) => record = other,
-                Try::Moved => {}
+                Try::Moved if Instant::now() < deadline => {}
+                Try::Moved => {
+                    self.end(commit.id);
+                    let why = "what the commit's many conditions speak of kept changing";
+                    return Err(Error::Unavailable(why.into()));
+                }
                 Try::Lost(why) => {
                     tracing::debug!(commit = %commit.id, why, "a commit's answer is lost");
                     lost = true;
                 }
-                // With a fresh one for the record it must have been another.
-                Try::NoLease(_) if leases_were_gone => {
+                // With a fresh one for the record it is one that the commit names.
+                Try::NoLease(_) if leases_were_gone && names_a_lease(commit) => {
                     self.end(commit.id);
                     return Err(Error::LeaseExpired);
                 }
@@ -174,4 +179,9 @@ impl Etcd {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn names_a_lease(commit: &Commit) -> bool {
+    let names = |op: &Op| matches!(op, Op::Put { lease: Some(_), .. });
+    commit.then.iter().any(names)
 }

@@ -68,7 +68,8 @@ impl Options {
     }
 }
 
-/// A user of etcd's.
+/// A user of etcd's. The password goes over the network as it is: TLS is not
+/// spoken yet.
 #[derive(Clone, Debug)]
 pub struct User {
     /// Its name.

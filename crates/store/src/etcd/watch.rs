@@ -37,7 +37,7 @@ pub(super) async fn follow(
     layout: Layout,
     prefix: &str,
     after: Revision,
-    mut open: watch::Receiver<()>,
+    open: watch::Receiver<()>,
 ) -> Result<Watch, Error> {
     let deadline = cluster.deadline();
     let mut follower = Follower {
@@ -49,7 +49,6 @@ pub(super) async fn follow(
         ready: VecDeque::new(),
     };
     follower.open(Some(deadline)).await?;
-    open.mark_unchanged();
     let watch = try_unfold((follower, open), |(mut follower, mut open)| async move {
         let batch = tokio::select! {
             biased;
@@ -106,12 +105,17 @@ impl Follower {
                 }
                 Ok(Some(answer)) => answer.cancel_reason,
                 Ok(None) => "it closed the stream".into(),
-                Err(status) => format!("{:?}", self.cluster.failure(member, &status)),
+                Err(status) => {
+                    let failure = self.cluster.failure(member, &status);
+                    failure.into_error().to_string()
+                }
             };
             tracing::info!(why = broken, after = %self.gathered.after, "the watch is opened again");
             self.answers = None;
             self.gathered.drop_partial();
             self.cluster.move_on(member);
+            // Should it break as soon as it is open, time and again.
+            sleep(FIRST_PAUSE).await;
         }
     }
 

@@ -148,3 +148,108 @@ fn covers(mut subjects: Vec<Range>, at: Revision) -> Vec<Compare> {
     });
     covers.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::etcd::wire::{KeyValue, ResponseHeader, ResponseOp, response_op::Response};
+    use uuid::Uuid;
+
+    const AT: i64 = 70;
+
+    fn layout() -> Layout {
+        Layout::new("p".into())
+    }
+
+    fn exist(keys: usize) -> Commit {
+        let keys = (0..keys).map(|n| Condition::Exists(format!("/{n}")));
+        Commit {
+            id: Uuid::nil(),
+            when: keys.collect(),
+            then: vec![],
+        }
+    }
+
+    /// No record, and a key for each condition, the first ones under a lease.
+    fn found(commit: &Commit, leased: usize) -> TxnResponse {
+        let range = |kvs| ResponseOp {
+            response: Some(Response::Range(RangeResponse {
+                kvs,
+                ..RangeResponse::default()
+            })),
+        };
+        let keys = commit.when.iter().enumerate().map(|(n, condition)| {
+            range(vec![KeyValue {
+                key: layout().key(condition.subject()),
+                mod_revision: 50,
+                lease: i64::from(n < leased),
+                ..KeyValue::default()
+            }])
+        });
+        TxnResponse {
+            header: Some(ResponseHeader { revision: AT }),
+            responses: std::iter::once(range(vec![])).chain(keys).collect(),
+            ..TxnResponse::default()
+        }
+    }
+
+    fn conditions(commit: &Commit, leased: usize) -> Vec<Compare> {
+        match judge(&layout(), commit, &found(commit, leased)) {
+            Ok(Verdict::Holds { conditions, .. }) => conditions,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn whatever_was_looked_at_is_covered() {
+        for keys in [1, 23, 24, 25, 64, 500, 4096] {
+            let commit = exist(keys);
+            let conditions = conditions(&commit, 0);
+            assert!(conditions.len() < txn::COMPARES, "{keys}");
+            for condition in &commit.when {
+                let key = layout().key(condition.subject());
+                let covering = conditions
+                    .iter()
+                    .find(|compare| compare.key <= key && key < compare.range_end);
+                let compare = covering.unwrap_or_else(|| panic!("{condition:?}"));
+                let (from, to) = (compare.key.clone(), compare.range_end.clone());
+                let expected = txn::not_newer(from, to, wire::revision(AT));
+                assert_eq!(*compare, expected);
+            }
+            let deletions = layout().deletions();
+            assert!(conditions.iter().any(|compare| compare.key == deletions));
+        }
+    }
+
+    #[test]
+    fn a_key_under_a_lease_is_compared_itself() {
+        let commit = exist(300);
+        let conditions = conditions(&commit, 2);
+        for key in ["/0", "/1"] {
+            let itself = txn::modified(layout().key(key), Revision(50));
+            assert!(conditions.contains(&itself), "{key}");
+        }
+    }
+
+    #[test]
+    fn as_many_keys_under_leases_as_there_is_room_for() {
+        let commit = exist(300);
+        assert!(conditions(&commit, LEASED).len() < txn::COMPARES);
+        let refused = judge(&layout(), &commit, &found(&commit, LEASED + 1));
+        let Err(Error::TooLarge { what, .. }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(
+            what,
+            format!("{} conditions on keys under leases", LEASED + 1)
+        );
+    }
+
+    #[test]
+    fn an_answer_that_is_not_whole_decides_nothing() {
+        let commit = exist(100);
+        let mut part = found(&commit, 0);
+        part.responses.pop();
+        assert!(judge(&layout(), &commit, &part).is_err());
+    }
+}

@@ -1,6 +1,7 @@
 //! etcd dies or stands still, and comes back.
 
 use crate::daemon::{Daemon, OLDEST};
+use crate::wire::Wire;
 use crate::{commit, keys, made, next, put};
 use futures::future::join_all;
 use sdwan_store::etcd::{Etcd, Options, Timeouts};
@@ -10,14 +11,14 @@ use std::time::Duration;
 
 /// A store that gives up while etcd stands still, well before a test does. It
 /// has committed once, so that it has all it needs for the next.
-async fn hasty(daemon: &Daemon) -> Etcd {
+async fn hasty(address: &str) -> Etcd {
     let options = Options {
         timeouts: Timeouts {
             attempt: Duration::from_millis(200),
             call: Duration::from_millis(400),
             ..Timeouts::default()
         },
-        ..daemon.options()
+        ..Options::at(vec![address.to_owned()])
     };
     // A busy machine may not answer as fast.
     for _ in 0..100 {
@@ -96,7 +97,7 @@ async fn watches_end_with_the_store() {
 async fn a_commit_is_made_before_one_asks_or_not_at_all() {
     let daemon = Daemon::start(OLDEST).await;
     let patient = daemon.store().await;
-    let store = hasty(&daemon).await;
+    let store = hasty(&daemon.address).await;
     let mut expected = Vec::new();
     for n in 0..12 {
         let key = format!("/{n:02}");
@@ -122,9 +123,30 @@ async fn a_commit_is_made_before_one_asks_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_commit_that_arrives_after_one_has_asked_is_not_made() {
+    let daemon = Daemon::start(OLDEST).await;
+    let wire = Wire::to(&daemon.address).await;
+    let asked = daemon.store().await;
+    let store = hasty(&wire.address).await;
+    for n in 0..10 {
+        let key = format!("/late/{n}");
+        let sent = commit([Condition::Absent(key.clone())], [Op::put(&key, "")]);
+        wire.hold(true);
+        assert_eq!(store.commit(sent.clone()).await.unwrap(), Outcome::Unknown);
+        assert_eq!(asked.committed(sent.id).await.unwrap(), None);
+        wire.hold(false);
+        // Answers to what was sent later over the same wire.
+        for _ in 0..3 {
+            let _answer = store.list("/late/").await;
+        }
+    }
+    assert!(keys(&asked, "/late/").await.is_empty());
+}
+
+#[tokio::test]
 async fn a_retry_after_an_unknown_outcome_is_applied_once() {
     let daemon = Daemon::start(OLDEST).await;
-    let store = hasty(&daemon).await;
+    let store = hasty(&daemon.address).await;
     let patient = daemon.store().await;
     for n in 0..6 {
         let key = format!("/k/{n}");
@@ -205,7 +227,7 @@ async fn commits_under_way_while_etcd_dies_are_told_truly() {
 #[tokio::test]
 async fn without_etcd_nothing_is_written_and_the_error_says_where() {
     let mut daemon = Daemon::start(OLDEST).await;
-    let store = hasty(&daemon).await;
+    let store = hasty(&daemon.address).await;
     daemon.kill();
     let refused = store.commit(commit([], [Op::put("/k", "")])).await;
     // The first one may have met the connection as it broke.
