@@ -78,7 +78,9 @@ impl Daemon {
     }
 
     fn member(release: &str, peers: &[u16], index: usize, more: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        // In memory where that can be: these etcds need not outlive the machine.
+        let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let folder = folder.unwrap();
         let address = format!("127.0.0.1:{}", free_port());
         let peer = |index: usize| format!("http://127.0.0.1:{}", peers[index]);
         let all = (0..peers.len()).map(|index| format!("m{index}={}", peer(index)));
