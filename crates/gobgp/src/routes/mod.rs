@@ -61,8 +61,9 @@ pub struct RouteReader {
     read: u32,
     /// The table is complete.
     initialized: bool,
-    /// The last that came was a message after which the table goes on, unless
-    /// gobgpd is one that doesn't cut it.
+    /// A message has come that is no more than a piece, where gobgpd cuts.
+    cut: bool,
+    /// It was the first and the last that came: gobgpd may not be cutting.
     may_be_complete: bool,
     /// Destinations that were read and not told yet; the last one may go on.
     changes: Vec<BestChange>,
@@ -82,6 +83,7 @@ impl RouteReader {
             sets: (api == Api::V4 && multiple_paths).then(Sets::default),
             read: 0,
             initialized: false,
+            cut: false,
             may_be_complete: false,
             changes: Vec::new(),
             next: None,
@@ -193,7 +195,9 @@ impl RouteReader {
             return self.take_changes();
         }
         if read == BATCH + 1 {
-            self.may_be_complete = self.api == Api::V3;
+            // One that sends a second is known to cut, and then takes its time.
+            let first = !std::mem::replace(&mut self.cut, true);
+            self.may_be_complete = first && self.api == Api::V3;
             return None;
         }
         self.initialized = true;
