@@ -106,6 +106,17 @@ pub(crate) struct Server {
     /// The database's file, over the configuration's
     #[arg(long, value_name = "FILE")]
     pub(crate) database: Option<PathBuf>,
+    /// Members of the etcd that is the store, e.g. http://192.0.2.1:2379; over the configuration's
+    #[arg(
+        long,
+        value_name = "URL[,URL]",
+        value_delimiter = ',',
+        conflicts_with = "database"
+    )]
+    pub(crate) etcd: Option<Vec<String>>,
+    /// The file with the key of the secrets; if not given: DATABASE.key, with etcd ./sdwan.key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
     /// Listen where other machines can reach it although nobody is asked who they are
     #[arg(long)]
     pub(crate) insecure: bool,

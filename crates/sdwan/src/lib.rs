@@ -5,6 +5,7 @@ mod agent;
 mod arguments;
 mod logging;
 mod server;
+mod storage;
 
 use arguments::{Arguments, Command, Remote, Store};
 use clap::{CommandFactory, Parser};

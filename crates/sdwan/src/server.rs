@@ -3,6 +3,7 @@
 
 use crate::arguments;
 use crate::logging;
+use crate::storage::Storage;
 use anyhow::Context;
 use sdwan_gobgp::Timeouts;
 use sdwan_server::config::{Address, Config, Loaded};
@@ -10,8 +11,8 @@ use sdwan_server::reconcile::Settings;
 use sdwan_server::secrets::SecretBox;
 use sdwan_server::server::{Deps, Server};
 use sdwan_server::speaker::GobgpDial;
-use sdwan_store::sqlite::{self, Options, Sqlite};
-use std::path::{Path, PathBuf};
+use sdwan_store::sqlite;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -54,7 +55,18 @@ fn configuration(arguments: &arguments::Server) -> anyhow::Result<Loaded> {
     };
     let config = &mut loaded.config;
     if let Some(database) = &arguments.database {
+        anyhow::ensure!(
+            config.etcd.is_none(),
+            "--database names an embedded store, the configuration an etcd: take one of them out"
+        );
         config.database.clone_from(database);
+    }
+    if let Some(endpoints) = &arguments.etcd {
+        let etcd = config.etcd.get_or_insert_default();
+        etcd.endpoints.clone_from(endpoints);
+    }
+    if let Some(file) = &arguments.key_file {
+        config.key_file = Some(file.clone());
     }
     if let Some(format) = arguments.log_format {
         let format = logging::format(format);
@@ -68,10 +80,10 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     // Before anything starts, so that no signal finds nobody at home.
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
-    let store = Arc::new(Sqlite::open(&config.database, Options::default()).await?);
+    let storage = Storage::open(config).await?;
     let deps = Deps {
-        store: Arc::clone(&store) as Arc<dyn sdwan_store::Store>,
-        secrets: SecretBox::from_file(&key_file(&config.database))?,
+        store: storage.store(),
+        secrets: SecretBox::from_file(&config.secrets_key())?,
         dial: Arc::new(GobgpDial::new(Timeouts::default(), SystemTime::now)),
         ids: Arc::new(Uuid::new_v4),
         clock: Arc::new(jiff::Timestamp::now),
@@ -84,17 +96,8 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
     }
     server.stop().await;
-    if let Some(store) = Arc::into_inner(store) {
-        store.close().await;
-    }
+    storage.close().await;
     Ok(())
-}
-
-/// The key of the secrets lies beside the database that they are in.
-fn key_file(database: &Path) -> PathBuf {
-    let mut path = database.as_os_str().to_owned();
-    path.push(".key");
-    path.into()
 }
 
 /// A copy of the database of a server that may be running.

@@ -6,6 +6,8 @@
     reason = "helpers of tests; not every test binary uses all of them"
 )]
 
+pub mod etcd;
+
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use super::keys;
 use super::section::{Findings, Section};
-use super::{Address, Config, Error, Loaded, LogFile, Logging, Stderr};
+use super::{Address, Config, Error, Etcd, Loaded, LogFile, Logging, Password, Stderr};
 use sdwan_model::document::Document;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,8 @@ pub(super) fn parse(
     refuse_missing_features(&top);
     let config = Config {
         database: database(&top, folder).unwrap_or(defaults.database),
+        etcd: etcd(&top, &findings, folder),
+        key_file: top.text("key_file").map(|path| folder.join(path)),
         schemas: schemas(&top, &findings, folder),
         address: {
             let files = top.parsed("address").unwrap_or(defaults.address);
@@ -33,6 +35,11 @@ pub(super) fn parse(
         logging: logging(&top, folder),
         insecure,
     };
+    if config.etcd.is_some() {
+        let message = "\"database\" is not used: etcd is the store";
+        top.get("database")
+            .inspect(|node| findings.warn(node.error(message)));
+    }
     if !overridden && let Err(exposed) = config.guard() {
         top.error("address", exposed.to_string());
     }
@@ -63,11 +70,6 @@ fn refuse_missing_features(top: &Section<'_>) {
     if keystone.flag("fake") {
         keystone.warn("fake", "\"fake\" is not used: no Keystone is served");
     }
-    if !top.texts("etcd").is_empty() {
-        let message = "this version has no etcd store: remove the key, \
-                       the embedded store needs no other service";
-        top.error("etcd", message);
-    }
 }
 
 fn database(top: &Section<'_>, folder: &Path) -> Option<PathBuf> {
@@ -83,6 +85,51 @@ fn database(top: &Section<'_>, folder: &Path) -> Option<PathBuf> {
         return None;
     }
     Some(folder.join(connection))
+}
+
+/// A list of endpoints, as Gohan has it, or a mapping that says more.
+fn etcd(top: &Section<'_>, findings: &Findings, folder: &Path) -> Option<Etcd> {
+    let node = top.get("etcd")?;
+    if !node.value().is_object() {
+        let endpoints = endpoints(top, "etcd", findings);
+        // Gohan without etcd has an empty list here.
+        return (!endpoints.is_empty()).then(|| Etcd::at(endpoints));
+    }
+    let etcd = top.section("etcd", &keys::ETCD);
+    let endpoints = endpoints(&etcd, "endpoints", findings);
+    if endpoints.is_empty() {
+        etcd.error("endpoints", "etcd needs \"endpoints\", a list of URLs");
+    }
+    let written = etcd.text("password").map(|text| Password::Is(text.into()));
+    let filed = etcd.text("password_file");
+    let filed = filed.map(|path| Password::In(folder.join(path)));
+    if written.is_some() && filed.is_some() {
+        etcd.error("password", "give a password or a password_file, not both");
+    }
+    let password = filed.or(written);
+    let user = etcd.text("user").map(str::to_owned);
+    if user.is_none() && password.is_some() {
+        etcd.error("user", "a password needs a \"user\" that it is of");
+    }
+    if user.is_some() && password.is_none() {
+        etcd.error("user", "a user needs a \"password_file\"");
+    }
+    Some(Etcd {
+        endpoints,
+        prefix: etcd.text("prefix").unwrap_or_default().to_owned(),
+        user: user.zip(password),
+    })
+}
+
+fn endpoints(section: &Section<'_>, key: &str, findings: &Findings) -> Vec<String> {
+    let mut endpoints = Vec::new();
+    for (node, text) in section.texts(key) {
+        match sdwan_store::etcd::check_endpoint(text) {
+            Ok(()) => endpoints.push(text.to_owned()),
+            Err(why) => findings.error(node.error(why.to_string())),
+        }
+    }
+    endpoints
 }
 
 fn schemas(top: &Section<'_>, findings: &Findings, folder: &Path) -> Vec<PathBuf> {

@@ -17,6 +17,7 @@ const ONE_WRITER: &str = "the embedded store takes care of it";
 pub(super) const TOP: Keys = Keys {
     known: &[
         "database",
+        "key_file",
         "schemas",
         "address",
         "hosts",
@@ -31,7 +32,7 @@ pub(super) const TOP: Keys = Keys {
         ("amqp", "no event is sent over AMQP: use ?watch=true"),
         ("cron", NO_EXTENSIONS),
         ("editable_schema", "schemas change with their files"),
-        ("etcd_timeout_ms", "no etcd is used"),
+        ("etcd_timeout_ms", "each call has a limit of its own"),
         ("extension", NO_EXTENSIONS),
         ("metrics", "metrics are always at /metrics"),
         ("profiling", "no profiler is built in"),
@@ -58,6 +59,12 @@ pub(super) const DATABASE: Keys = Keys {
         ("migrations", ONE_WRITER),
         ("no_init", ONE_WRITER),
     ],
+};
+
+/// `etcd`, where it is a mapping.
+pub(super) const ETCD: Keys = Keys {
+    known: &["endpoints", "prefix", "user", "password", "password_file"],
+    ignored: &[],
 };
 
 /// `tls`.

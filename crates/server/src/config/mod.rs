@@ -4,10 +4,11 @@
 //! that is less protected or less durable than its operator meant. So every
 //! problem is found before anything is opened, all are told at once, each
 //! with its place in the file; what the file asks for and this version does
-//! not have (TLS, etcd, Keystone) is an error; only keys that change nothing
+//! not have (TLS, Keystone) is an error; only keys that change nothing
 //! are passed over, with a warning.
 
 mod address;
+mod etcd;
 mod file;
 mod keys;
 mod logging;
@@ -18,6 +19,7 @@ mod section;
 mod tests;
 
 pub use address::Address;
+pub use etcd::{Etcd, Password};
 pub use logging::{Format, Level, LogFile, Logging, Stderr};
 
 use sdwan_model::document::{self, Document};
@@ -27,8 +29,12 @@ use std::path::{Path, PathBuf};
 /// runs with no file at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The embedded store's file.
+    /// The embedded store's file; not looked at where etcd is the store.
     pub database: PathBuf,
+    /// The etcd that is the store; `None` for the embedded one.
+    pub etcd: Option<Etcd>,
+    /// The file with the key of the secrets; see [`Config::secrets_key`].
+    pub key_file: Option<PathBuf>,
     /// The operator's own schema files; the built-in kinds are always there.
     pub schemas: Vec<PathBuf>,
     /// Where the API listens.
@@ -50,6 +56,8 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             database: PathBuf::from("./sdwan.db"),
+            etcd: None,
+            key_file: None,
             schemas: Vec::new(),
             address: Address::default(),
             hosts: Vec::new(),
@@ -117,6 +125,20 @@ impl Config {
             Ok(loaded)
         } else {
             Err(Error::Invalid(missing))
+        }
+    }
+
+    /// Where the key of the secrets lies: where it was said, else beside the
+    /// database, else, with etcd, in `./sdwan.key`.
+    pub fn secrets_key(&self) -> PathBuf {
+        match (&self.key_file, &self.etcd) {
+            (Some(file), _) => file.clone(),
+            (None, Some(_)) => PathBuf::from("./sdwan.key"),
+            (None, None) => {
+                let mut path = self.database.as_os_str().to_owned();
+                path.push(".key");
+                path.into()
+            }
         }
     }
 

@@ -104,7 +104,6 @@ logging:
     let told = errors(seed);
     insta::assert_snapshot!(told, @r#"
     gohan.yaml:7:1: :9998 can be reached from other machines and this server has no authentication: listen on 127.0.0.1, or accept it with --insecure
-    gohan.yaml:11:1: this version has no etcd store: remove the key, the embedded store needs no other service
     gohan.yaml:14:5: this version has no authentication: set it to false, and let only trusted users reach the address
     gohan.yaml:20:1: "*" would let any web page change your routers, as this version has no authentication: name the origins, e.g. https://ui.example.net
     "#);
@@ -162,8 +161,16 @@ fn unsupported_features_fail_closed() {
     for (text, word) in [
         ("tls: {enabled: true}", "TLS"),
         ("keystone: {use_keystone: true}", "authentication"),
-        ("etcd: [\"http://127.0.0.1:2379\"]", "etcd"),
-        ("etcd: \"http://127.0.0.1:2379\"", "etcd"),
+        ("etcd: [\"http://127.0.0.1\"]", "HOST:PORT"),
+        ("etcd: \"ftp://127.0.0.1:2379\"", "ftp"),
+        ("etcd: {}", "endpoints"),
+        ("etcd: {endpoints: []}", "endpoints"),
+        ("etcd: {endpoints: \"h:1\", user: me}", "password_file"),
+        ("etcd: {endpoints: \"h:1\", password: hush}", "user"),
+        (
+            "etcd: {endpoints: \"h:1\", user: me, password: hush, password_file: p}",
+            "not both",
+        ),
         ("database: {type: mysql}", "sqlite3"),
         ("database: {connection: \":memory:\"}", "restart"),
         ("database: {connection: \"\"}", "empty"),
@@ -179,6 +186,82 @@ fn unsupported_features_fail_closed() {
         assert!(told.contains(word), "{text}: {told}");
         assert!(told.starts_with("gohan.yaml:1:"), "{text}: {told}");
     }
+}
+
+#[test]
+fn an_etcd_is_a_list_or_a_mapping_and_goes_before_the_database() {
+    let etcd = |text: &str| load(text).expect(text).config.etcd;
+    assert_eq!(etcd("etcd: []"), None);
+    let one = vec!["http://127.0.0.1:2379".to_owned()];
+    for text in [
+        "etcd: [\"http://127.0.0.1:2379\"]",
+        "etcd: http://127.0.0.1:2379",
+        "etcd: {endpoints: [\"http://127.0.0.1:2379\"]}",
+    ] {
+        assert_eq!(etcd(text), Some(Etcd::at(one.clone())), "{text}");
+    }
+    let mapped = etcd("etcd: {endpoints: [a:1, b:2], prefix: wan, user: me, password_file: pass}");
+    let expected = Etcd {
+        endpoints: vec!["a:1".into(), "b:2".into()],
+        prefix: "wan".into(),
+        user: Some(("me".into(), Password::In("etc/pass".into()))),
+    };
+    assert_eq!(mapped, Some(expected));
+
+    let both = "database: {connection: ./wan.db}\netcd: [a:1]\nkey_file: ./wan.key\n";
+    let Loaded { config, warnings } = load(both).expect("both");
+    let told: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        ["gohan.yaml:1:1: \"database\" is not used: etcd is the store"]
+    );
+    assert_eq!(config.secrets_key(), Path::new("etc/./wan.key"));
+}
+
+#[test]
+fn the_secrets_key_lies_beside_the_database() {
+    let mut config = Config::default();
+    assert_eq!(config.secrets_key(), Path::new("./sdwan.db.key"));
+    config.etcd = Some(Etcd::at(vec!["a:1".into()]));
+    assert_eq!(config.secrets_key(), Path::new("./sdwan.key"));
+}
+
+#[test]
+fn a_password_comes_from_a_file_that_not_everybody_reads_and_is_never_told() {
+    use secrecy::ExposeSecret as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    let text = "etcd: {endpoints: \"h:1\", user: me, password: hush}";
+    let config = load(text).expect("a password").config;
+    assert!(!format!("{config:?}").contains("hush"));
+    let options = config.etcd.expect("etcd").options().expect("no files");
+    assert_eq!(
+        options.user.expect("a user").password.expose_secret(),
+        "hush"
+    );
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("pass");
+    let etcd = Etcd {
+        user: Some(("me".into(), Password::In(path.clone()))),
+        ..Etcd::at(vec!["h:1".into()])
+    };
+    let told = || etcd.options().expect_err("no password").to_string();
+    assert!(told().contains("pass: No such file"), "{}", told());
+    let allow = |mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(&path, permissions).expect("a mode");
+    };
+    std::fs::write(&path, "\nhush").expect("written");
+    allow(0o600);
+    assert!(told().contains("first line is empty"), "{}", told());
+    std::fs::write(&path, "hush \r\nnot this\n").expect("written");
+    allow(0o604);
+    assert!(told().contains("chmod 600"), "{}", told());
+    assert!(!told().contains("hush"), "{}", told());
+    allow(0o640);
+    let user = etcd.options().expect("readable").user.expect("a user");
+    assert_eq!(user.password.expose_secret(), "hush ");
+    assert!(!format!("{user:?}").contains("hush"));
 }
 
 #[test]

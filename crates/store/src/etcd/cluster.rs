@@ -319,6 +319,21 @@ impl Cluster {
 }
 
 fn member(address: &str, timeouts: &super::Timeouts) -> Result<Member, Error> {
+    let endpoint = endpoint(address)?
+        .connect_timeout(timeouts.connect)
+        .tcp_nodelay(true)
+        .tcp_keepalive(Some(PROBE_IDLE_EVERY))
+        .http2_keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT);
+    Ok(Member {
+        address: address.to_owned(),
+        channel: endpoint.connect_lazy(),
+        endpoint,
+    })
+}
+
+/// What an address says.
+pub(super) fn endpoint(address: &str) -> Result<Endpoint, Error> {
     let wrong = |why: &dyn std::fmt::Display| {
         Error::Open(format!("{address:?} is no endpoint of etcd: {why}"))
     };
@@ -327,19 +342,9 @@ fn member(address: &str, timeouts: &super::Timeouts) -> Result<Member, Error> {
         Some(("http", _)) => address.to_owned(),
         Some((scheme, _)) => return Err(wrong(&format!("{scheme} is not spoken, only http"))),
     };
-    let endpoint = Endpoint::from_shared(uri)
-        .map_err(|error| wrong(&error))?
-        .connect_timeout(timeouts.connect)
-        .tcp_nodelay(true)
-        .tcp_keepalive(Some(PROBE_IDLE_EVERY))
-        .http2_keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PING_TIMEOUT);
+    let endpoint = Endpoint::from_shared(uri).map_err(|error| wrong(&error))?;
     if endpoint.uri().port_u16().is_none() {
         return Err(wrong(&"expected HOST:PORT or http://HOST:PORT"));
     }
-    Ok(Member {
-        address: address.to_owned(),
-        channel: endpoint.connect_lazy(),
-        endpoint,
-    })
+    Ok(endpoint)
 }

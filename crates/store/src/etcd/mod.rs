@@ -38,6 +38,14 @@ use wire::{
     StatusRequest, StatusResponse,
 };
 
+/// Whether a member may be named like this.
+///
+/// # Errors
+/// [`Error::Open`], with what is wrong.
+pub fn check_endpoint(text: &str) -> Result<(), Error> {
+    cluster::endpoint(text).map(drop)
+}
+
 /// Beside 4096 operations of framing there is room for this in a request.
 const LONGEST_PREFIX: usize = 32;
 

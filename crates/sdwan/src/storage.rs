@@ -1,0 +1,43 @@
+//! The store that the configuration names, opened.
+
+use sdwan_server::config::Config;
+use sdwan_store::Store;
+use sdwan_store::etcd::Etcd;
+use sdwan_store::sqlite::{Options, Sqlite};
+use std::sync::Arc;
+
+/// An open store.
+pub(crate) enum Storage {
+    Embedded(Arc<Sqlite>),
+    Etcd(Arc<Etcd>),
+}
+
+impl Storage {
+    /// # Errors
+    /// Whatever keeps it from being opened, in words for an operator.
+    pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
+        Ok(match &config.etcd {
+            Some(etcd) => Self::Etcd(Arc::new(Etcd::open(etcd.options()?).await?)),
+            None => {
+                let sqlite = Sqlite::open(&config.database, Options::default()).await?;
+                Self::Embedded(Arc::new(sqlite))
+            }
+        })
+    }
+
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Embedded(store) => Arc::clone(store) as _,
+            Self::Etcd(store) => Arc::clone(store) as _,
+        }
+    }
+
+    /// Once nobody else uses it. An etcd needs no goodbye.
+    pub(crate) async fn close(self) {
+        if let Self::Embedded(store) = self
+            && let Some(store) = Arc::into_inner(store)
+        {
+            store.close().await;
+        }
+    }
+}

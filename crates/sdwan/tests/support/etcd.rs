@@ -1,0 +1,74 @@
+//! A real etcd on loopback for the servers of a test; killed when dropped.
+
+use super::free_port;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+/// One member, perhaps still starting: a server waits for it.
+pub struct Etcd {
+    child: Child,
+    pub endpoint: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Etcd {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let endpoint = format!("http://127.0.0.1:{}", free_port());
+        let peer = format!("http://127.0.0.1:{}", free_port());
+        let child = Command::new(program())
+            .arg("--data-dir")
+            .arg(folder.path().join("data"))
+            .args(["--listen-client-urls", &endpoint])
+            .args(["--advertise-client-urls", &endpoint])
+            .args(["--listen-peer-urls", &peer])
+            .args(["--initial-advertise-peer-urls", &peer])
+            .args(["--initial-cluster", &format!("default={peer}")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self {
+            child,
+            endpoint,
+            _folder: folder,
+        }
+    }
+
+    /// What etcd's own command line tool prints.
+    pub fn etcdctl(&self, arguments: &[&str]) -> String {
+        let output = Command::new(program().with_file_name("etcdctl"))
+            .env("ETCDCTL_API", "3")
+            .args(["--endpoints", &self.endpoint])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "etcdctl {arguments:?}");
+        super::stdout(&output)
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `SDWAN_ETCD_3_5`, else where the project's set-up puts it.
+fn program() -> PathBuf {
+    let path = std::env::var_os("SDWAN_ETCD_3_5").map_or_else(
+        || {
+            let home = std::env::var_os("HOME").unwrap_or_default();
+            PathBuf::from(home).join(".cache/sdwan/etcd/3.5/usr/bin/etcd")
+        },
+        PathBuf::from,
+    );
+    assert!(
+        path.is_file(),
+        "no etcd at {}: run cargo xtask test, or cargo xtask setup",
+        path.display()
+    );
+    path
+}

@@ -1,0 +1,98 @@
+//! Which etcd is the store, and who to be there: `etcd`.
+
+use super::Error;
+use sdwan_store::etcd::{Options, User};
+use secrecy::{ExposeSecret as _, SecretString};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// An etcd as the configuration describes it; its files are not read yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Etcd {
+    /// Its members, e.g. `http://192.0.2.1:2379`.
+    pub endpoints: Vec<String>,
+    /// What every key is put behind.
+    pub prefix: String,
+    /// A user of etcd's, where it asks for one.
+    pub user: Option<(String, Password)>,
+}
+
+/// A password, or where it is.
+#[derive(Clone, Debug)]
+pub enum Password {
+    /// Written in the configuration.
+    Is(SecretString),
+    /// The first line of this file.
+    In(PathBuf),
+}
+
+impl PartialEq for Password {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Is(one), Self::Is(other)) => one.expose_secret() == other.expose_secret(),
+            (Self::In(one), Self::In(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Password {}
+
+impl Etcd {
+    /// These members, nothing else said.
+    #[must_use]
+    pub fn at(endpoints: Vec<String>) -> Self {
+        Self {
+            endpoints,
+            ..Self::default()
+        }
+    }
+
+    /// What the store is opened with; reads the files.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] for a file that can't be read, or that everybody can.
+    pub fn options(&self) -> Result<Options, Error> {
+        let user = self.user.as_ref().map(|(name, password)| {
+            let password = match password {
+                Password::Is(password) => password.clone(),
+                Password::In(path) => first_line(path)?,
+            };
+            let name = name.clone();
+            Ok(User { name, password })
+        });
+        Ok(Options {
+            prefix: self.prefix.clone(),
+            user: user.transpose()?,
+            ..Options::at(self.endpoints.clone())
+        })
+    }
+}
+
+fn first_line(path: &Path) -> Result<SecretString, Error> {
+    let text = secret(path)?;
+    let line = text.expose_secret().lines().next().unwrap_or_default();
+    if line.is_empty() {
+        return Err(unreadable(path, "its first line is empty"));
+    }
+    Ok(line.into())
+}
+
+/// The text of a file that not everybody may read. Its group may: that is how
+/// services get theirs.
+fn secret(path: &Path) -> Result<SecretString, Error> {
+    let wrong = |error: std::io::Error| unreadable(path, error);
+    let mode = std::fs::metadata(path).map_err(wrong)?.mode() & 0o777;
+    if mode & 0o007 != 0 {
+        let why = format!("everybody can read it (mode {mode:03o}): chmod 600 it");
+        return Err(unreadable(path, why));
+    }
+    Ok(std::fs::read_to_string(path).map_err(wrong)?.into())
+}
+
+fn unreadable(path: &Path, reason: impl std::fmt::Display) -> Error {
+    Error::Unreadable {
+        path: path.display().to_string(),
+        reason: reason.to_string(),
+    }
+}
