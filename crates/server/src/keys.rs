@@ -21,6 +21,11 @@ const REACHABILITY: &str = "/reachability/";
 const HOLD: &str = "/hold/";
 const UNIQUE: &str = "/index/unique/";
 const REFERENCE: &str = "/index/reference/";
+/// The servers that share the store.
+pub const MEMBERS: &str = "/cluster/members/";
+/// Which of them looks after which router.
+pub const CLAIMS: &str = "/cluster/claims/";
+const KEEPERS: &str = "/cluster/keepers/";
 
 /// What a key is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +44,14 @@ pub enum Key<'a> {
     Reachability(&'a str),
     /// A router, or all, not to be touched.
     Hold(Scope),
+    /// A server that shares the store, while its lease lives.
+    Member(&'a str),
+    /// The member that looks after a router, while its lease lives.
+    Claim(&'a str),
+    /// The member that looks after a router, or that did last.
+    Keeper(&'a str),
+    /// The store's format.
+    Format,
     /// A unique value and who holds it.
     Unique,
     /// A row's reference to another.
@@ -73,6 +86,14 @@ impl<'a> Key<'a> {
                 "*" => Scope::All,
                 id => Scope::Router(id.to_owned()),
             })
+        } else if let Some(member) = key.strip_prefix(MEMBERS) {
+            Self::Member(member)
+        } else if let Some(router) = key.strip_prefix(CLAIMS) {
+            Self::Claim(router)
+        } else if let Some(router) = key.strip_prefix(KEEPERS) {
+            Self::Keeper(router)
+        } else if key == FORMAT {
+            Self::Format
         } else if key.starts_with(UNIQUE) {
             Self::Unique
         } else {
@@ -151,6 +172,21 @@ pub fn hold(scope: &Scope) -> String {
     }
 }
 
+/// `/cluster/members/MEMBER`.
+pub fn member(member: &str) -> String {
+    format!("{MEMBERS}{member}")
+}
+
+/// `/cluster/claims/ROUTER`.
+pub fn claim(router: &str) -> String {
+    format!("{CLAIMS}{router}")
+}
+
+/// `/cluster/keepers/ROUTER`.
+pub fn keeper(router: &str) -> String {
+    format!("{KEEPERS}{router}")
+}
+
 /// `/index/unique/PLURAL/LABEL/VALUE`; its value is the holder's id.
 pub fn unique(plural: &str, label: &str, value: &str) -> String {
     format!("{UNIQUE}{plural}/{label}/{value}")
@@ -207,7 +243,11 @@ mod tests {
                     by: ("neighbors", "2"),
                 },
             ),
-            (FORMAT.to_owned(), Key::Other),
+            (member("m"), Key::Member("m")),
+            (claim("1"), Key::Claim("1")),
+            (keeper("1"), Key::Keeper("1")),
+            (FORMAT.to_owned(), Key::Format),
+            ("/meta/unheard-of".to_owned(), Key::Other),
             ("/owned/1/unheard-of/x".to_owned(), Key::Other),
         ] {
             assert_eq!(Key::parse(&key), parsed, "{key}");

@@ -6,6 +6,7 @@
 pub mod agents;
 pub mod api;
 pub mod catalog;
+pub mod cluster;
 pub mod config;
 mod keys;
 mod listen;

@@ -1,9 +1,10 @@
 //! The whole server, put together: catalog, reconciler, monitor and API in
-//! one process.
+//! one process; in a cluster, what its role asks for.
 
 use crate::agents::Agents;
 use crate::api::{self, Limits};
 use crate::catalog::{self, Catalog};
+use crate::cluster::{self, Membership, Steward, Tenure};
 use crate::config::{self, Address, Config};
 use crate::listen;
 use crate::metrics::Metrics;
@@ -33,8 +34,10 @@ pub struct Deps {
     pub clock: Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>,
     /// The reconciler's and the monitor's times.
     pub settings: Settings,
-    /// Names this process, in the log and in what it observes.
+    /// Names this process, in the log, in what it observes and as a member.
     pub instance: String,
+    /// How it takes part, where others share the store.
+    pub cluster: Option<cluster::Settings>,
 }
 
 /// Why the server does not start. Each says what to do.
@@ -64,6 +67,7 @@ pub struct Server {
     address: SocketAddr,
     api: Part,
     work: Part,
+    catalog: Arc<Catalog>,
 }
 
 /// A task and its end.
@@ -105,18 +109,30 @@ impl Server {
         let listener = listen::bind(&config.address).await.map_err(unable)?;
         let address = listener.local_addr().map_err(unable)?;
 
+        let tenure = match &deps.cluster {
+            Some(_) => Tenure::shared(&*deps.instance),
+            None => Tenure::alone(&*deps.instance),
+        };
         let options = catalog::Options {
             secrets: deps.secrets,
             ids: deps.ids,
             clock: deps.clock,
-            instance: deps.instance.clone(),
+            tenure: Arc::new(tenure),
+            format: catalog::FORMAT,
         };
         let catalog = Catalog::open(Arc::clone(&deps.store), schemas, options).await?;
         let agents = Arc::new(Agents::new(Arc::clone(&catalog), deps.settings.silence));
         let supervisor = Supervisor::new(Arc::clone(&catalog), deps.dial, deps.settings);
+        let membership = Arc::new(Membership::new(
+            Arc::clone(&deps.store),
+            Arc::clone(&catalog),
+            deps.cluster.unwrap_or_default(),
+            address.to_string(),
+        ));
         let watches = CancellationToken::new();
         let dependencies = api::Deps {
-            catalog,
+            catalog: Arc::clone(&catalog),
+            membership: Arc::clone(&membership),
             live: Arc::clone(&supervisor) as Arc<dyn crate::live::Live>,
             agents: Arc::clone(&agents),
             metrics: Arc::new(Metrics::new(deps.store, &supervisor)),
@@ -125,8 +141,14 @@ impl Server {
         };
         let router = api::router(dependencies, config, Limits::default()).map_err(Error::Routes)?;
 
+        let steward = Steward::new(Arc::clone(&catalog), Arc::clone(&membership), supervisor);
         let work = Part::start(|stop| async move {
-            tokio::join!(supervisor.run(stop.clone()), agents.run(stop));
+            // A member for as long as there is something to hand over.
+            let through = CancellationToken::new();
+            tokio::join!(membership.run(through.clone()), async {
+                tokio::join!(steward.run(stop.clone()), agents.run(stop));
+                through.cancel();
+            });
         });
         let api = Part::start(|stop| async move {
             // Watches would keep their connections open for ever.
@@ -137,7 +159,22 @@ impl Server {
             });
         });
         tracing::info!(%address, "ready");
-        Ok(Self { address, api, work })
+        Ok(Self {
+            address,
+            api,
+            work,
+            catalog,
+        })
+    }
+
+    /// Waits until the store has a format that this server does not know.
+    /// Then it must stop.
+    pub async fn outgrown(&self) -> String {
+        let format = self.catalog.outgrown().await;
+        format!(
+            "the store has format {format} now, which this server does not know: \
+             start the sdwan that the other servers run"
+        )
     }
 
     /// Where it listens; the port is the real one where 0 was asked for.
@@ -145,12 +182,12 @@ impl Server {
         self.address
     }
 
-    /// Ends in order: no new requests, those under way are answered, then
-    /// calls to the routers that are under way end and are recorded.
+    /// Ends in order: no new requests, and those under way are answered;
+    /// calls to the routers that are under way end and are recorded, and the
+    /// routers are handed to whoever else there is.
     pub async fn stop(self) {
         tracing::info!("stopping");
-        self.api.stop().await;
-        self.work.stop().await;
+        tokio::join!(self.api.stop(), self.work.stop());
         tracing::info!("stopped");
     }
 }

@@ -15,6 +15,10 @@ pub struct Seen {
     pub version: u64,
     /// What was seen.
     pub fib: Fib,
+    /// The server that hears the agent, where several share the store: it
+    /// alone knows when the agent falls silent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hearer: Option<String>,
 }
 
 /// How a FIB stands.
@@ -90,9 +94,14 @@ pub struct Shown<'a> {
 /// So many reasons are spelled out.
 const REASONS: usize = 3;
 
-/// What to store when an agent reports on a row at `version`; `None` where it
-/// says nothing new.
-pub fn take(version: u64, stored: Option<&Seen>, report: &Report) -> Option<Seen> {
+/// What to store when an agent reports on a row at `version` to `hearer`;
+/// `None` where that says nothing new.
+pub fn take(
+    version: u64,
+    stored: Option<&Seen>,
+    report: &Report,
+    hearer: Option<&str>,
+) -> Option<Seen> {
     let state = match report.in_step {
         true => State::InStep,
         false => State::OutOfStep,
@@ -108,8 +117,13 @@ pub fn take(version: u64, stored: Option<&Seen>, report: &Report) -> Option<Seen
         since: since.unwrap_or_else(|| report.since.clone()),
         gobgpd_version: report.gobgpd_version.clone(),
     };
-    let new = stored.is_none_or(|seen| seen.fib != fib);
-    new.then_some(Seen { version, fib })
+    let hearer = hearer.map(str::to_owned);
+    let new = stored.is_none_or(|seen| seen.fib != fib || seen.hearer != hearer);
+    new.then_some(Seen {
+        version,
+        fib,
+        hearer,
+    })
 }
 
 /// What to store when nobody has reported since `last` (RFC 3339); `None`
@@ -125,7 +139,11 @@ pub fn silence(version: u64, stored: Option<&Seen>, last: &str) -> Option<Seen> 
         since: last.to_owned(),
         gobgpd_version: None,
     };
-    Some(Seen { version, fib })
+    Some(Seen {
+        version,
+        fib,
+        hearer: stored.and_then(|seen| seen.hearer.clone()),
+    })
 }
 
 /// What to show of a router whose property `fib` is `declared`; `None` where
@@ -199,25 +217,25 @@ mod tests {
 
     #[test]
     fn only_what_is_new_is_taken_and_a_time_stays_while_its_state_does() {
-        let first = take(1, None, &report(true, 0, "09:00")).unwrap();
+        let first = take(1, None, &report(true, 0, "09:00"), None).unwrap();
         assert_eq!(
             (state(&first).as_str(), &*first.fib.since),
             ("in step", "09:00")
         );
-        assert_eq!(take(2, Some(&first), &report(true, 0, "10:00")), None);
+        assert_eq!(take(2, Some(&first), &report(true, 0, "10:00"), None), None);
 
-        let one = take(2, Some(&first), &report(true, 1, "11:00")).unwrap();
+        let one = take(2, Some(&first), &report(true, 1, "11:00"), None).unwrap();
         assert_eq!(
             (state(&one).as_str(), &*one.fib.since),
             ("1 unresolved", "11:00")
         );
         assert_eq!(one.fib.reason, "192.0.2.9: no route leads there (1 route)");
-        let three = take(2, Some(&one), &report(true, 3, "12:00")).unwrap();
+        let three = take(2, Some(&one), &report(true, 3, "12:00"), None).unwrap();
         assert_eq!(
             (state(&three).as_str(), &*three.fib.since),
             ("3 unresolved", "11:00")
         );
-        let out = take(2, Some(&three), &report(false, 3, "13:00")).unwrap();
+        let out = take(2, Some(&three), &report(false, 3, "13:00"), None).unwrap();
         assert_eq!(
             (state(&out).as_str(), &*out.fib.since),
             ("out of step, 3 unresolved", "13:00")
@@ -226,26 +244,26 @@ mod tests {
             gobgpd_version: Some("4.9.0".into()),
             ..report(true, 0, "09:00")
         };
-        assert!(take(2, Some(&first), &newer).is_some());
+        assert!(take(2, Some(&first), &newer, None).is_some());
     }
 
     #[test]
     fn silence_is_told_once_and_ends_with_a_report() {
-        let before = take(1, None, &report(true, 2, "09:00")).unwrap();
+        let before = take(1, None, &report(true, 2, "09:00"), None).unwrap();
         let silent = silence(1, Some(&before), "10:00").unwrap();
         assert_eq!(silence(1, Some(&silent), "11:00"), None);
         let shown = show(Some(AGENT), Some(&silent)).unwrap();
         assert_eq!(shown.state, "no report since 10:00");
         assert_eq!((shown.unresolved, shown.gobgpd_version), (None, None));
         assert_eq!(
-            take(1, Some(&silent), &report(true, 2, "09:00")),
+            take(1, Some(&silent), &report(true, 2, "09:00"), None),
             Some(before)
         );
     }
 
     #[test]
     fn nothing_is_shown_where_no_agent_is_declared() {
-        let seen = take(1, None, &report(true, 0, "09:00")).unwrap();
+        let seen = take(1, None, &report(true, 0, "09:00"), None).unwrap();
         for declared in [None, Some("none"), Some("zebra")] {
             assert_eq!(show(declared, Some(&seen)), None);
         }

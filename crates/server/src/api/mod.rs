@@ -13,6 +13,7 @@
 
 mod about;
 mod body;
+mod cluster;
 mod columns;
 mod counters;
 mod fib;
@@ -33,6 +34,7 @@ mod watch;
 
 use crate::agents::Agents;
 use crate::catalog::Catalog;
+use crate::cluster::Membership;
 use crate::config::Config;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -69,6 +71,8 @@ const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 pub struct Deps {
     /// The resources.
     pub catalog: Arc<Catalog>,
+    /// The servers that share the store.
+    pub membership: Arc<Membership>,
     /// The routers themselves.
     pub live: Arc<dyn Live>,
     /// Hears what routers' agents report.
@@ -102,6 +106,7 @@ impl Default for Limits {
 /// What every handler needs.
 struct Api {
     catalog: Arc<Catalog>,
+    membership: Arc<Membership>,
     live: Arc<dyn Live>,
     agents: Arc<Agents>,
     metrics: Arc<Metrics>,
@@ -138,6 +143,7 @@ pub fn router(deps: Deps, config: &Config, limits: Limits) -> Result<Router, Vec
         requests: AtomicU64::new(0),
         limits,
         catalog: deps.catalog,
+        membership: deps.membership,
         live: deps.live,
         agents: deps.agents,
         metrics: deps.metrics,

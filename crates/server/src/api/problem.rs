@@ -146,7 +146,9 @@ impl From<catalog::Error> for Problem {
             E::VersionMismatch { .. } => {
                 Self::new(StatusCode::PRECONDITION_FAILED, error.to_string())
             }
-            E::Contended => Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+            E::Contended | E::Unclaimed(_) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
+            }
             E::Store(sdwan_store::Error::TooLarge { .. }) => Self::new(
                 StatusCode::CONFLICT,
                 "this would change too many rows at once: do it in smaller parts",

@@ -145,7 +145,7 @@ fn name(document: &mut Value, router: &Shown) {
     document["host_name"] = router.row.text("host_name").into();
 }
 
-fn respond(document: &Value) -> Response<Body> {
+pub(super) fn respond(document: &Value) -> Response<Body> {
     let mut response = Response::new(Body::from(document.to_string()));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

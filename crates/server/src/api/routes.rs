@@ -35,6 +35,8 @@ pub(crate) enum Endpoint {
     Hold,
     /// Several changes at once.
     Transaction,
+    /// The servers that share the store.
+    Cluster,
     /// The kinds, as Gohan's clients read them.
     Schemas,
     /// One kind.
@@ -52,6 +54,15 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
+    /// Whether also a server answers that only looks after routers: what it
+    /// tells of itself.
+    pub(crate) fn is_about_the_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Version | Self::Healthz | Self::Readyz | Self::Metrics | Self::Cluster
+        )
+    }
+
     /// The methods that it takes, without HEAD and OPTIONS, which every
     /// endpoint takes where it makes sense.
     pub(crate) fn methods(&self) -> &[Method] {
@@ -89,6 +100,7 @@ impl Endpoint {
             Self::Fib => FIB,
             Self::Holds | Self::Hold => "hold",
             Self::Transaction => "transaction",
+            Self::Cluster => "cluster",
             Self::Schemas | Self::Schema => "schema",
             Self::Version => "version",
             Self::OpenApi => "openapi",
@@ -164,6 +176,7 @@ impl Routes {
         self.add(own, "/sdwan/v1/holds", Endpoint::Holds);
         self.add(own, "/sdwan/v1/holds/{id}", Endpoint::Hold);
         self.add(own, "/sdwan/v1/transaction", Endpoint::Transaction);
+        self.add(own, "/sdwan/v1/cluster", Endpoint::Cluster);
         self.add(own, "/openapi.json", Endpoint::OpenApi);
         self.add(own, "/healthz", Endpoint::Healthz);
         self.add(own, "/healthcheck", Endpoint::Healthz);

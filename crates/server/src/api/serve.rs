@@ -3,7 +3,8 @@
 
 use super::problem::Problem;
 use super::routes::{Endpoint, FIB, Matched};
-use super::{Api, X_REQUEST_ID, about, fib, resources, routers, transaction};
+use super::{Api, X_REQUEST_ID, about, cluster, fib, resources, routers, transaction};
+use crate::cluster::Role;
 use axum::body::Body;
 use futures::FutureExt;
 use http::header::{ALLOW, CONTENT_LENGTH};
@@ -110,6 +111,13 @@ async fn dispatch(
     let Some(found) = found else {
         return file(api, request).await;
     };
+    if api.membership.role() == Role::Worker && !found.endpoint.is_about_the_server() {
+        return Err(Problem::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "this server only looks after routers (`--role worker`): \
+             ask one that `sdwan cluster` shows as api or all",
+        ));
+    }
     let allowed = found.endpoint.methods();
     let method = match *request.method() {
         Method::HEAD if allowed.contains(&Method::GET) => Method::GET,
@@ -142,6 +150,7 @@ async fn dispatch(
         Endpoint::Schemas | Endpoint::Schema | Endpoint::Version | Endpoint::OpenApi => {
             api.about.answer(found.endpoint, found.id())
         }
+        Endpoint::Cluster => cluster::show(api, request.uri()),
         Endpoint::Healthz => Ok(about::healthz()),
         Endpoint::Readyz => about::readyz(api),
         Endpoint::Metrics => about::metrics(api).await,

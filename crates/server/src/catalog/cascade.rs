@@ -84,7 +84,7 @@ impl Catalog {
     }
 
     /// Commits one operation that no other write contradicts.
-    pub(super) async fn once(&self, op: Op) -> Result<(), Error> {
+    pub(crate) async fn once(&self, op: Op) -> Result<(), Error> {
         let mut lost = Vec::new();
         loop {
             let then = vec![op.clone()];

@@ -25,7 +25,7 @@ impl Catalog {
             if !is_agents(row) {
                 return Err(Error::Conflict(vec![not_agents(row)]));
             }
-            let new = fib::take(row.version, stored, report);
+            let new = fib::take(row.version, stored, report, self.hearer());
             Ok(new
                 .map(|seen| word(base, router, &seen))
                 .into_iter()
@@ -47,7 +47,8 @@ impl Catalog {
         self.tell(|base| {
             let routers = base.records(ROUTER).filter_map(|record| {
                 let row = &record.live()?.row;
-                Some((row, record.fib.as_deref()))
+                let stored = record.fib.as_deref();
+                self.judges(base, row, stored).then_some((row, stored))
             });
             let words = routers.filter_map(|(row, stored)| match (is_agents(row), stored) {
                 (true, _) => {
@@ -62,13 +63,39 @@ impl Catalog {
         .await
     }
 
-    /// The routers that an agent is declared for, by id.
+    /// The routers that an agent is declared for and whose silence this
+    /// server notices, by id.
     pub(crate) fn agents(&self) -> Vec<String> {
         let now = self.mirror.now();
-        let rows = now.records(ROUTER).filter_map(|record| record.live());
-        rows.filter(|declared| is_agents(&declared.row))
-            .map(|declared| declared.row.id.clone())
-            .collect()
+        let expected = now.records(ROUTER).filter_map(|record| {
+            let row = &record.live()?.row;
+            let ours = is_agents(row) && self.judges(&now, row, record.fib.as_deref());
+            ours.then(|| row.id.clone())
+        });
+        expected.collect()
+    }
+
+    /// Whether this server is the one that can tell when the router's agent
+    /// falls silent: it was the last to hear it, or looks after the router
+    /// and whoever heard the agent is gone.
+    fn judges(&self, base: &State, router: &Row, stored: Option<&Seen>) -> bool {
+        let me = self.tenure().instance();
+        if self.tenure().is_alone() {
+            return true;
+        }
+        match stored.and_then(|seen| seen.hearer.as_deref()) {
+            Some(hearer) if base.member(hearer).is_some() => hearer == me,
+            _ => {
+                let claimed = base.claim(&router.id);
+                claimed.is_some_and(|claimed| claimed.claim.member == me)
+            }
+        }
+    }
+
+    /// As whom this server hears agents, where there are others.
+    fn hearer(&self) -> Option<&str> {
+        let tenure = self.tenure();
+        (!tenure.is_alone()).then(|| tenure.instance())
     }
 }
 

@@ -15,6 +15,7 @@
 //! ```
 
 mod cascade;
+mod cluster;
 mod draft;
 mod fib;
 mod follow;
@@ -31,10 +32,11 @@ mod worker;
 mod write;
 
 pub use crate::mirror::Dirty;
+pub use open::FORMAT;
 pub use snapshot::Snapshot;
 pub use types::{
-    Change, Changes, DeleteOptions, Error, Event, Hold, Mode, Observation, Options, Report,
-    RouterView, Scope, Shown, What, WriteOptions,
+    Change, Changes, DeleteOptions, Error, Event, Hold, Mode, Observation, Options, OurRouter,
+    Report, RouterView, Scope, Shown, What, WriteOptions,
 };
 
 use crate::mirror::Mirror;

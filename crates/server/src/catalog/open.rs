@@ -14,9 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
 
-/// The format that this server reads and writes. It goes up with every change
-/// that an older server would misread.
-const FORMAT: u64 = 1;
+/// The newest format that this server reads and writes. It goes up with every
+/// change that an older server would misread: 2 brought servers that share a
+/// store, and revisions of several epochs.
+pub const FORMAT: u64 = 2;
 /// How many problems one refusal names.
 const NAMED: usize = 20;
 
@@ -33,10 +34,12 @@ impl Catalog {
         options: Options,
     ) -> Result<Arc<Self>, Error> {
         let listing = store.list(keys::ALL).await?;
-        let new = check_format(&listing)?;
+        let newest = options.format;
+        let new = check_format(&listing, newest)?;
         let context = Arc::new(Context {
             schemas: Arc::clone(&schemas),
-            instance: options.instance.clone(),
+            instance: options.tenure.instance().to_owned(),
+            alone: options.tenure.is_alone(),
         });
         let (state, mut problems) = State::from_listing(context, &listing);
         problems.extend(misfits(&state));
@@ -56,10 +59,12 @@ impl Catalog {
         });
         if new {
             let when = vec![Condition::Absent(keys::FORMAT.to_owned())];
-            let then = vec![Op::put(keys::FORMAT, FORMAT.to_string())];
+            let then = vec![Op::put(keys::FORMAT, newest.to_string())];
             if let Some(revision) = catalog.commit(when, then, &mut Vec::new()).await? {
                 catalog.wait_for(revision).await;
             }
+        } else if catalog.tenure().is_alone() {
+            catalog.raise_format().await?;
         }
         if !sound {
             catalog.say(|now| Index::of(now).repairs(now)).await?;
@@ -77,15 +82,15 @@ impl Catalog {
     }
 }
 
-/// Whether the store is new; an error if it is too new.
-fn check_format(listing: &Listing) -> Result<bool, Error> {
+/// Whether the store is new; an error if it is newer than `newest`.
+fn check_format(listing: &Listing, newest: u64) -> Result<bool, Error> {
     let entry = listing.entries.iter().find(|e| e.key == keys::FORMAT);
     let Some(entry) = entry else { return Ok(true) };
     let text = String::from_utf8_lossy(&entry.value);
     match text.parse::<u64>() {
-        Ok(format) if format <= FORMAT => Ok(false),
+        Ok(format) if format <= newest => Ok(false),
         Ok(format) => Err(Error::Open(format!(
-            "the store has format {format}, this server knows formats up to {FORMAT}: \
+            "the store has format {format}, this server knows formats up to {newest}: \
              use the sdwan that wrote it, or a newer one"
         ))),
         Err(_) => Err(Error::Open(format!(

@@ -1,5 +1,6 @@
 //! The values that cross the catalog's door.
 
+use crate::cluster::Tenure;
 use crate::secrets::SecretBox;
 use sdwan_model::compile::Inputs;
 use sdwan_model::config::Source;
@@ -39,6 +40,9 @@ pub enum Error {
     /// Other writers were faster every time (503): nothing was written.
     #[error("too many writers at once: try again")]
     Contended,
+    /// Another server looks after the router by now (503): nothing was written.
+    #[error("this server does not look after router {0} any more")]
+    Unclaimed(String),
     /// The store holds what this server can't work with; only from
     /// [`Catalog::open`](super::Catalog::open).
     #[error("{0}")]
@@ -78,6 +82,17 @@ pub struct Shown {
     pub fib: Option<Arc<Seen>>,
     /// The revision of the store that this is true at.
     pub revision: Revision,
+}
+
+/// A router that this process looks after.
+#[derive(Clone, Debug)]
+pub struct OurRouter {
+    /// Its id.
+    pub id: String,
+    /// Where its gobgpd listens, `host:port`.
+    pub address: String,
+    /// Whoever looked after it before died: calls may be under way.
+    pub sudden: bool,
 }
 
 /// What a pass over one router starts from: one consistent look at the mirror.
@@ -143,9 +158,11 @@ pub struct Options {
     pub ids: Arc<dyn Fn() -> Uuid + Send + Sync>,
     /// Now.
     pub clock: Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>,
-    /// Names this process in what it observes: another process's word on
-    /// reachability proves nothing.
-    pub instance: String,
+    /// This process's standing; its name is in what it observes.
+    pub tenure: Arc<Tenure>,
+    /// The newest format of the store that it knows:
+    /// [`FORMAT`](super::FORMAT), but where upgrades are tried out.
+    pub format: u64,
 }
 
 /// How to write.

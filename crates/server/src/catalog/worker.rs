@@ -3,7 +3,7 @@
 //! written; what is about a row that has gone meanwhile is dropped.
 
 use super::ops::Ops;
-use super::{Catalog, Error, Observation, Report, RouterView};
+use super::{Catalog, Error, Observation, OurRouter, Report, RouterView};
 use crate::keys;
 use crate::mirror::record::encode;
 use crate::mirror::{NEIGHBOR, POLICY, ROUTER, State};
@@ -14,6 +14,7 @@ use sdwan_model::resource::{ResourceRef, Row};
 use sdwan_model::status::{self, Monitoring, Reachability, fib};
 use sdwan_store::{Condition, Op};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One word, with what must hold for it: never split between commits.
 pub(super) type Word = (Option<Condition>, Op);
@@ -23,12 +24,29 @@ pub(super) type Word = (Option<Condition>, Op);
 const WORDS: usize = 2000;
 
 impl Catalog {
-    /// Every router that has work, ones on their way out included: id and
-    /// address, `host:port`.
-    pub fn routers(&self) -> Vec<(String, String)> {
+    /// Every router that this process looks after: on a store of its own all
+    /// that have work, ones on their way out included; else those of them
+    /// that it has claimed, or that nobody has and it is `watching`.
+    pub fn routers(&self, watching: impl Fn(&str) -> bool) -> Vec<OurRouter> {
         let now = self.mirror.now();
+        let tenure = self.tenure();
+        let ours = |row: &Row| match now.claim(&row.id) {
+            _ if tenure.is_alone() => Some(false),
+            Some(claimed) if claimed.claim.member == tenure.instance() => {
+                Some(claimed.claim.is_sudden())
+            }
+            Some(_) => None,
+            None => watching(&row.id).then_some(false),
+        };
         let rows = now.records(ROUTER).filter_map(|record| record.row());
-        rows.map(|row| (row.id.clone(), address(row))).collect()
+        let router = |row: &Arc<Row>| {
+            Some(OurRouter {
+                sudden: ours(row)?,
+                id: row.id.clone(),
+                address: address(row),
+            })
+        };
+        rows.filter_map(router).collect()
     }
 
     /// What a pass starts from; `None` when there is no such router.
@@ -96,18 +114,21 @@ impl Catalog {
     /// Commits ownership records before the calls that they are about.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the router has gone meanwhile: send nothing.
+    /// [`Error::NotFound`] when the router has gone meanwhile, and
+    /// [`Error::Unclaimed`] when it is another server's: send nothing.
     pub async fn intents(&self, router: &str, writes: Vec<OwnedWrite>) -> Result<(), Error> {
-        self.tell(|base| owned(base, router, &writes)).await
+        self.tell_of(router, |base| owned(base, router, &writes))
+            .await
     }
 
     /// Commits what a pass has to say; only what changes is written.
     ///
     /// # Errors
-    /// [`Error::Store`]; what is about rows that have gone is dropped silently.
+    /// [`Error::Store`], [`Error::Unclaimed`]; what is about rows that have
+    /// gone is dropped silently.
     pub async fn report(&self, report: Report) -> Result<(), Error> {
         let now = self.now();
-        self.tell(|base| {
+        self.tell_of(&report.router, |base| {
             let mut words = match owned(base, &report.router, &report.owned) {
                 Err(Error::NotFound(_)) => Vec::new(),
                 other => other?,
@@ -125,13 +146,14 @@ impl Catalog {
     /// `observer`, `since` and `flaps` are filled in here.
     ///
     /// # Errors
-    /// [`Error::Store`]; what is about rows that have gone is dropped silently.
+    /// [`Error::Store`], [`Error::Unclaimed`]; what is about rows that have
+    /// gone is dropped silently.
     pub async fn observe(&self, observation: Observation) -> Result<(), Error> {
         let now = self.now();
-        self.tell(|base| {
+        self.tell_of(&observation.router, |base| {
             let mut words = Vec::new();
             if let Some(seen) = &observation.reachability {
-                let instance = &self.options.instance;
+                let instance = self.tenure().instance();
                 words.extend(reached(base, &observation.router, seen, instance, &now));
             }
             for (resource, seen) in &observation.sessions {
@@ -142,10 +164,27 @@ impl Catalog {
         .await
     }
 
+    /// [`Catalog::tell`] of one router, while it is this server's.
+    async fn tell_of(
+        &self,
+        router: &str,
+        words: impl Fn(&State) -> Result<Vec<Word>, Error>,
+    ) -> Result<(), Error> {
+        self.tell_if(|base| self.claimed(base, router), words).await
+    }
+
     /// The workers' loop: what there is to say on the newest state, in as few
     /// commits as it takes; again if a row went away meanwhile.
     pub(super) async fn tell(
         &self,
+        words: impl Fn(&State) -> Result<Vec<Word>, Error>,
+    ) -> Result<(), Error> {
+        self.tell_if(|_| Ok(None), words).await
+    }
+
+    async fn tell_if(
+        &self,
+        allowed: impl Fn(&State) -> Result<Option<Condition>, Error>,
         words: impl Fn(&State) -> Result<Vec<Word>, Error>,
     ) -> Result<(), Error> {
         let mut lost = Vec::new();
@@ -156,7 +195,8 @@ impl Catalog {
                 return Ok(());
             }
             let more = words.split_off(words.len().min(WORDS));
-            let mut when: Vec<Condition> = Vec::with_capacity(words.len());
+            let mut when: Vec<Condition> = Vec::with_capacity(words.len() + 1);
+            when.extend(allowed(&base)?);
             let mut then = Vec::with_capacity(words.len());
             for (condition, op) in words {
                 when.extend(condition.filter(|c| when.last() != Some(c)));

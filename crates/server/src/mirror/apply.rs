@@ -5,6 +5,7 @@ use super::feed::Step;
 use super::record::{Declared, Leaving, Record, Rendering, json};
 use super::state::{Context, ROUTER, State};
 use crate::catalog::{Changes, Event, Scope, What};
+use crate::cluster::Claimed;
 use crate::keys::Key;
 use imbl::ordmap::DiffItem;
 use sdwan_model::resource::ResourceRef;
@@ -23,6 +24,10 @@ pub(crate) struct Touched {
     reachability: BTreeSet<String>,
     /// Routers, or all, whose hold changed.
     holds: BTreeSet<Scope>,
+    /// Routers that somebody else looks after now, or nobody.
+    claims: BTreeSet<String>,
+    /// Members, claims, the format, or which routers there are.
+    cluster: bool,
 }
 
 impl State {
@@ -38,6 +43,7 @@ impl State {
             }
         }
         state.revision = listing.revision;
+        state.cluster_at = listing.revision;
         (state, problems)
     }
 
@@ -55,6 +61,9 @@ impl State {
             }
         }
         self.revision = batch.revision;
+        if touched.cluster {
+            self.cluster_at = batch.revision;
+        }
         touched
     }
 
@@ -106,6 +115,31 @@ impl State {
                     .insert(scope.clone(), Arc::new(json(&entry.value)?));
                 touched.holds.insert(scope);
             }
+            Key::Member(id) => {
+                self.members
+                    .insert(id.into(), Arc::new(json(&entry.value)?));
+                touched.cluster = true;
+            }
+            Key::Claim(router) => {
+                let claim = json(&entry.value)?;
+                let claimed = Claimed {
+                    claim,
+                    at: entry.modified,
+                };
+                self.claims.insert(router.into(), Arc::new(claimed));
+                touched.claim(router);
+            }
+            Key::Keeper(router) => {
+                let member = std::str::from_utf8(&entry.value).map_err(|_| "not an id")?;
+                self.keepers.insert(router.into(), member.into());
+                touched.cluster = true;
+            }
+            Key::Format => {
+                let text = std::str::from_utf8(&entry.value).ok();
+                let format = text.and_then(|text| text.parse().ok());
+                self.format = format.ok_or("not a number")?;
+                touched.cluster = true;
+            }
             Key::Unique => {
                 let id = std::str::from_utf8(&entry.value).map_err(|_| "not an id")?;
                 self.unique.insert(entry.key.as_str().into(), id.into());
@@ -153,6 +187,22 @@ impl State {
             Key::Hold(scope) => {
                 self.holds.remove(&scope);
                 touched.holds.insert(scope);
+            }
+            Key::Member(id) => {
+                self.members.remove(id);
+                touched.cluster = true;
+            }
+            Key::Claim(router) => {
+                self.claims.remove(router);
+                touched.claim(router);
+            }
+            Key::Keeper(router) => {
+                self.keepers.remove(router);
+                touched.cluster = true;
+            }
+            Key::Format => {
+                self.format = 0;
+                touched.cluster = true;
             }
             Key::Unique => {
                 self.unique.remove(key);
@@ -294,17 +344,20 @@ impl State {
             }) = item;
             touched.holds.insert(scope.clone());
         }
+        for item in self.claims.diff(&next.claims) {
+            let (DiffItem::Add(router, _)
+            | DiffItem::Remove(router, _)
+            | DiffItem::Update {
+                new: (router, _), ..
+            }) = item;
+            touched.claims.insert(router.to_string());
+        }
         touched
     }
 
     /// Every router that has work, ones on their way out included.
     pub(crate) fn routers(&self) -> BTreeSet<String> {
-        self.table(ROUTER)
-            .into_iter()
-            .flat_map(imbl::OrdMap::iter)
-            .filter(|(_, record)| record.row().is_some())
-            .map(|(id, _)| id.to_string())
-            .collect()
+        self.router_ids().map(|id| id.to_string()).collect()
     }
 }
 
@@ -313,8 +366,14 @@ impl Touched {
         self.rows.insert(ResourceRef::new(kind, id));
     }
 
+    fn claim(&mut self, router: &str) {
+        self.claims.insert(router.to_owned());
+        self.cluster = true;
+    }
+
     fn input(&mut self, kind: &str, id: &str) {
         self.row(kind, id);
+        self.cluster |= kind == ROUTER;
         self.inputs.insert(ResourceRef::new(kind, id));
     }
 
@@ -322,7 +381,8 @@ impl Touched {
     pub(crate) fn step(self, before: &State, after: &State) -> Step {
         let dirty = self.dirty(before, after);
         let mut rows = self.rows;
-        for router in &self.reachability {
+        // With the claim goes whose word on the router counts.
+        for router in self.reachability.union(&self.claims) {
             rows.extend(after.rows_of(router));
         }
         let events = rows
@@ -342,7 +402,7 @@ impl Touched {
         if self.holds.contains(&Scope::All) {
             return after.routers();
         }
-        let mut dirty = BTreeSet::new();
+        let mut dirty = self.claims.clone();
         for scope in &self.holds {
             if let Scope::Router(id) = scope {
                 dirty.insert(id.clone());

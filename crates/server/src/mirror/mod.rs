@@ -68,6 +68,12 @@ impl Mirror {
         let _ = self.tip.subscribe().wait_for(|tip| *tip >= revision).await;
     }
 
+    /// Waits until this holds of the state.
+    pub(crate) async fn until(&self, holds: impl Fn(&State) -> bool) {
+        // Fails only when the sender is gone, which is in `self`.
+        let _ = self.tip.subscribe().wait_for(|_| holds(&self.now())).await;
+    }
+
     /// Follows the store for ever.
     pub(crate) async fn follow(self: Arc<Self>) {
         let mut wait = BACKOFF.0;

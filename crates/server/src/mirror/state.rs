@@ -4,6 +4,7 @@
 
 use super::record::{Declared, Record};
 use crate::catalog::{Hold, Scope, Shown};
+use crate::cluster::{Claimed, Member};
 use crate::keys::{self, Key};
 use bytes::Bytes;
 use imbl::{OrdMap, OrdSet};
@@ -28,8 +29,10 @@ pub(crate) const POLICY: &str = "policyinfo";
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) schemas: Arc<Schemas>,
-    /// Whose word on reachability counts.
+    /// This process: on a store of its own, its word on reachability counts.
     pub(crate) instance: String,
+    /// Nobody shares the store.
+    pub(crate) alone: bool,
 }
 
 /// The records of one kind by id.
@@ -64,6 +67,16 @@ pub(crate) struct State {
     /// By router.
     pub(super) reachability: OrdMap<Arc<str>, Arc<Reachability>>,
     pub(super) holds: OrdMap<Scope, Arc<Hold>>,
+    /// By id.
+    pub(super) members: OrdMap<Arc<str>, Arc<Member>>,
+    /// By router.
+    pub(super) claims: OrdMap<Arc<str>, Arc<Claimed>>,
+    /// By router, the member that has or had it.
+    pub(super) keepers: OrdMap<Arc<str>, Arc<str>>,
+    /// Of the store; 0 while it has none.
+    pub(super) format: u64,
+    /// When members, claims, the format or the routers that there are changed.
+    pub(super) cluster_at: Revision,
 }
 
 impl State {
@@ -78,6 +91,11 @@ impl State {
             owned: OrdMap::new(),
             reachability: OrdMap::new(),
             holds: OrdMap::new(),
+            members: OrdMap::new(),
+            claims: OrdMap::new(),
+            keepers: OrdMap::new(),
+            format: 0,
+            cluster_at: Revision::default(),
         }
     }
 
@@ -250,11 +268,59 @@ impl State {
         self.owned.get(router)
     }
 
-    /// A router's reachability as this process has seen it.
+    /// A router's reachability as whoever looks after it has seen it.
     pub(crate) fn reachability(&self, router: &str) -> Option<&Arc<Reachability>> {
-        self.reachability
-            .get(router)
-            .filter(|r| r.observer == self.context.instance)
+        let seen = self.reachability.get(router)?;
+        let counts = match self.context.alone {
+            true => seen.observer == self.context.instance,
+            false => self
+                .claim(router)
+                .is_some_and(|claimed| claimed.claim.trusts(&seen.observer)),
+        };
+        counts.then_some(seen)
+    }
+
+    /// The servers that share the store, by id.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&Arc<str>, &Member)> {
+        self.members.iter().map(|(id, member)| (id, &**member))
+    }
+
+    pub(crate) fn member(&self, id: &str) -> Option<&Member> {
+        self.members.get(id).map(|member| &**member)
+    }
+
+    /// Who looks after a router.
+    pub(crate) fn claim(&self, router: &str) -> Option<&Claimed> {
+        self.claims.get(router).map(|claimed| &**claimed)
+    }
+
+    /// The routers that somebody looks after, also ones that are no more.
+    pub(crate) fn claimed(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.claims.keys()
+    }
+
+    /// Who looks after a router, or did last.
+    pub(crate) fn keeper(&self, router: &str) -> Option<&Arc<str>> {
+        self.keepers.get(router)
+    }
+
+    /// The store's format; 0 while it has none.
+    pub(crate) fn format(&self) -> u64 {
+        self.format
+    }
+
+    /// When members, claims, the format or the routers that there are last
+    /// changed.
+    pub(crate) fn cluster_at(&self) -> Revision {
+        self.cluster_at
+    }
+
+    /// Every router that has work, ones on their way out included.
+    pub(crate) fn router_ids(&self) -> impl Iterator<Item = &Arc<str>> {
+        let records = self.table(ROUTER).into_iter().flat_map(OrdMap::iter);
+        records
+            .filter(|(_, record)| record.row().is_some())
+            .map(|(id, _)| id)
     }
 
     /// Whether any process ever told of this router's reachability.

@@ -7,6 +7,7 @@ use futures::stream::FuturesUnordered;
 use sdwan_model::plan::{Stage, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use tokio::time::{Instant, timeout_at};
 
 /// Calls in flight to one gobgpd. Its one management thread gains nothing
 /// from more (measured: 1,000 AddPeer take 0.5 s from 32 on).
@@ -36,11 +37,12 @@ pub(super) fn met(step: &Step, error: &Error) -> String {
 }
 
 /// Sends the steps; the answer is parallel to them. A lost daemon, or a
-/// `brake` that gives a reason, lets calls in flight end and sends no more.
+/// `leave` that is not given any more, lets calls in flight end and sends no
+/// more. With a leave comes the time, if any, by which a call must be over.
 pub(super) async fn execute(
     speaker: &dyn Speaker,
     steps: &[Step],
-    brake: &(dyn Fn() -> Option<String> + Sync),
+    leave: &(dyn Fn() -> Result<Option<Instant>, String> + Sync),
 ) -> Vec<Fate> {
     let mut run = Run {
         fates: vec![None; steps.len()],
@@ -59,12 +61,15 @@ pub(super) async fn execute(
             while flying.len() < SIDE_BY_SIDE
                 && let Some((index, step)) = waiting.next()
             {
-                if let Some(why) = brake() {
+                let deadline = leave().unwrap_or_else(|why| {
                     run.halt(why);
-                }
+                    None
+                });
                 match run.obstacle(step) {
                     Some(obstacle) => run.note(index, step, Fate::Held(obstacle)),
-                    None => flying.push(async move { (index, send(speaker, step).await) }),
+                    None => {
+                        flying.push(async move { (index, send(speaker, step, deadline).await) });
+                    }
                 }
             }
             match flying.next().await {
@@ -80,7 +85,7 @@ pub(super) async fn execute(
 }
 
 /// One call, logged with why it is made; the pass's span says to which router. Errors are logged by the pass, once.
-async fn send(speaker: &dyn Speaker, step: &Step) -> Fate {
+async fn send(speaker: &dyn Speaker, step: &Step, deadline: Option<Instant>) -> Fate {
     tracing::info!(
         call = step.op.call(),
         object = step.op.object(),
@@ -88,7 +93,15 @@ async fn send(speaker: &dyn Speaker, step: &Step) -> Fate {
         why = %step.why,
         "calling gobgpd",
     );
-    match speaker.apply(&step.op).await {
+    let call = speaker.apply(&step.op);
+    let answer = match deadline {
+        None => call.await,
+        Some(deadline) => timeout_at(deadline, call).await.unwrap_or_else(|_| {
+            let message = "no answer before this server's lease ran out";
+            Err(Error::Unreachable(message.to_owned()))
+        }),
+    };
+    match answer {
         Ok(()) => Fate::Done,
         Err(error) => Fate::Failed(error),
     }

@@ -6,6 +6,7 @@ use super::execute::{Fate, execute};
 use super::verdict::{Silence, of_hold, of_plan, of_silence};
 use super::{Signal, called};
 use crate::catalog::{Catalog, Report, RouterView};
+use crate::cluster::Mandate;
 use crate::monitor::{Board, Link, Roster, Standing};
 use crate::speaker::{Error, Speaker};
 use prometheus_client::metrics::histogram::Histogram;
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 /// What a pass works with.
 pub(super) struct Ground {
     pub(super) router: String,
+    pub(super) mandate: Arc<Mandate>,
     pub(super) catalog: Arc<Catalog>,
     pub(super) link: Arc<Link>,
     pub(super) board: Arc<Board>,
@@ -35,6 +37,10 @@ pub(super) enum Ended {
     Rest,
     /// The router can't be seen; the monitor asks for a pass when it can.
     Unseen,
+    /// The router is not this server's to speak of now.
+    Lapsed,
+    /// There is something to write, but not before then.
+    Early(Instant),
     /// It wrote: another pass looks whether the daemon did what it said.
     Wrote,
     /// It could not finish, but trying again may help.
@@ -49,6 +55,10 @@ impl Ground {
     /// One pass. Dropping it is safe at any point; letting it end is kinder.
     pub(super) async fn pass(&self, stop: &CancellationToken) -> Ended {
         let started = Instant::now();
+        if let Err(why) = self.mandate.deadline() {
+            tracing::debug!(why, "no pass");
+            return Ended::Lapsed;
+        }
         let Some(view) = self.catalog.router_view(&self.router) else {
             return Ended::Gone;
         };
@@ -116,6 +126,11 @@ impl Ground {
             let report = of_hold(view, decision, &why);
             return Err(self.report(view, report, Ended::Rest).await);
         }
+        if let Some(begins) = self.mandate.waits()
+            && !(plan.steps.is_empty() && plan.intents.is_empty())
+        {
+            return Err(Ended::Early(begins));
+        }
         if view.hold {
             // Lifted since: what was declared meanwhile counts as a whole.
             // The next pass is marked already.
@@ -127,11 +142,12 @@ impl Ground {
                 .await
                 .map_err(|error| Ended::Trouble(error.to_string()))?;
         }
-        let brake = || match stop.is_cancelled() {
-            true => Some("the server is stopping".to_owned()),
-            false => self.hold(),
+        let leave = || match (stop.is_cancelled(), self.hold()) {
+            (true, _) => Err("the server is stopping".to_owned()),
+            (false, Some(hold)) => Err(hold),
+            (false, None) => self.mandate.deadline(),
         };
-        let fates = execute(speaker, &plan.steps, &brake).await;
+        let fates = execute(speaker, &plan.steps, &leave).await;
         for fate in &fates {
             if let Fate::Failed(error) = fate {
                 self.doubt(error);

@@ -26,6 +26,12 @@ pub struct Settings {
     pub probe: Duration,
     /// Without a report for so long, a router's agent is silent.
     pub silence: Duration,
+    /// How long the last calls of a server that died may be under way: who
+    /// takes its routers over writes nothing for so long.
+    pub caution: Duration,
+    /// How long calls may take to end when the server stops, if others wait
+    /// for its routers; else each has its own deadline.
+    pub grace: Option<Duration>,
     /// A number from 0 to 1, another one each time.
     pub jitter: Arc<dyn Fn() -> f64 + Send + Sync>,
 }
@@ -42,6 +48,8 @@ impl Settings {
             deadline: Duration::from_secs(3),
             probe: Duration::from_secs(1),
             silence: Duration::from_secs(90),
+            caution: Duration::from_secs(5),
+            grace: None,
             jitter,
         }
     }

@@ -1,29 +1,48 @@
-//! Who looks after which router: starts and stops a worker and a monitor for
-//! each, and passes the catalog's marks on.
+//! Starts and stops a worker and a monitor for each router that this process
+//! looks after, and passes the catalog's marks on.
+//!
+//! In a cluster these are the routers that it has claimed. One whose claim is
+//! gone and that nobody else has taken is still watched: [`Mandate`] keeps
+//! everything but looks from it.
 
+use super::live::Visits;
 use super::pass::Ground;
 use super::signal::Signal;
 use super::worker::Worker;
 use super::{Settings, called};
 use crate::catalog::Catalog;
+use crate::cluster::Mandate;
 use crate::metrics;
 use crate::monitor::{Board, Link, Monitor};
 use crate::speaker::Dial;
 use prometheus_client::metrics::histogram::Histogram;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 /// Keeps all routers; one for the whole server.
 pub struct Supervisor {
     pub(super) catalog: Arc<Catalog>,
-    dial: Arc<dyn Dial>,
+    pub(super) dial: Arc<dyn Dial>,
     settings: Settings,
-    routers: Mutex<BTreeMap<String, Arc<Router>>>,
+    rooms: Mutex<Rooms>,
+    /// Which routers there should be has changed.
+    settle: Notify,
+    /// A router is not looked after any more.
+    ended: Notify,
+    pub(super) visits: Visits,
     passes: Histogram,
+}
+
+#[derive(Default)]
+struct Rooms {
+    routers: BTreeMap<String, Arc<Router>>,
+    /// Routers that are about to be another's.
+    vacated: BTreeSet<String>,
 }
 
 /// One router that is looked after.
@@ -31,6 +50,7 @@ pub(super) struct Router {
     id: String,
     /// Where its gobgpd listens; a change moves the whole room.
     address: watch::Sender<String>,
+    mandate: Arc<Mandate>,
     pub(super) link: Arc<Link>,
     wake: Arc<Signal>,
     stop: CancellationToken,
@@ -43,7 +63,10 @@ impl Supervisor {
             catalog,
             dial,
             settings,
-            routers: Mutex::default(),
+            rooms: Mutex::default(),
+            settle: Notify::new(),
+            ended: Notify::new(),
+            visits: Visits::default(),
             passes: metrics::histogram(),
         })
     }
@@ -53,8 +76,9 @@ impl Supervisor {
         self.passes.clone()
     }
 
-    /// Looks after every router until `stop`; then lets calls in flight end,
-    /// reports them and returns with no task left behind.
+    /// Looks after its routers until `stop`; then lets calls in flight end,
+    /// reports them and returns with no task left behind. Who does not get
+    /// there within the grace that there may be stays [busy](Self::is_busy).
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut dirty = self.catalog.dirty();
         let mut tasks = JoinSet::new();
@@ -63,43 +87,108 @@ impl Supervisor {
                 () = stop.cancelled() => break,
                 marked = dirty.next() => {
                     self.settle(&stop, &mut tasks);
-                    let routers = self.routers();
-                    for router in marked.iter().filter_map(|id| routers.get(id)) {
+                    let rooms = self.rooms();
+                    for router in marked.iter().filter_map(|id| rooms.routers.get(id)) {
                         router.wake.mark(Duration::ZERO);
                     }
                 }
                 Some(ended) = tasks.join_next() => {
-                    if let Ok(id) = ended {
-                        self.routers().remove(&id);
-                    }
+                    self.left(ended);
                     self.settle(&stop, &mut tasks);
                 }
+                () = self.settle.notified() => self.settle(&stop, &mut tasks),
             }
         }
-        while tasks.join_next().await.is_some() {}
-        self.routers().clear();
+        let end = async {
+            while let Some(ended) = tasks.join_next().await {
+                self.left(ended);
+            }
+        };
+        match self.settings.grace {
+            Some(grace) => {
+                let _ = timeout(grace, end).await;
+                tasks.shutdown().await;
+            }
+            None => end.await,
+        }
+    }
+
+    fn left(&self, ended: Result<String, JoinError>) {
+        if let Ok(id) = ended {
+            self.rooms().routers.remove(&id);
+            self.ended.notify_waiters();
+        }
+    }
+
+    /// Lets go of these routers, for at most `grace`: those that nobody here
+    /// works on any more. None of them comes back before
+    /// [`Supervisor::admit`].
+    pub(crate) async fn vacate(
+        &self,
+        routers: &BTreeSet<String>,
+        grace: Duration,
+    ) -> BTreeSet<String> {
+        {
+            let mut rooms = self.rooms();
+            rooms.vacated.extend(routers.iter().cloned());
+            for router in routers.iter().filter_map(|id| rooms.routers.get(id)) {
+                router.stop.cancel();
+            }
+        }
+        let left = || {
+            let rooms = self.rooms();
+            let there = routers.iter().filter(|id| !rooms.routers.contains_key(*id));
+            there.cloned().collect::<BTreeSet<String>>()
+        };
+        let deadline = Instant::now() + grace;
+        loop {
+            let ended = self.ended.notified();
+            let now = left();
+            if now.len() == routers.len() || timeout_at(deadline, ended).await.is_err() {
+                return now;
+            }
+        }
+    }
+
+    /// These routers may be looked after again.
+    pub(crate) fn admit(&self, routers: &BTreeSet<String>) {
+        self.rooms().vacated.retain(|id| !routers.contains(id));
+        self.settle.notify_one();
+    }
+
+    /// Whether a call to this router may be under way.
+    pub(crate) fn is_busy(&self, router: &str) -> bool {
+        self.rooms().routers.contains_key(router)
     }
 
     /// The connection to a router, for who only wants to look.
     pub(super) fn router(&self, id: &str) -> Option<Arc<Router>> {
-        self.routers().get(id).cloned()
+        self.rooms().routers.get(id).cloned()
     }
 
-    fn routers(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Router>>> {
-        self.routers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rooms(&self) -> MutexGuard<'_, Rooms> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the tasks fit the catalog's routers.
+    /// Makes the tasks fit the routers that are ours.
     fn settle(self: &Arc<Self>, stop: &CancellationToken, tasks: &mut JoinSet<String>) {
-        let declared: BTreeMap<String, String> = self.catalog.routers().into_iter().collect();
-        let mut routers = self.routers();
+        let mut rooms = self.rooms();
+        let Rooms { routers, vacated } = &mut *rooms;
+        let ours = self.catalog.routers(|id| routers.contains_key(id));
+        let ours: BTreeMap<&String, _> = ours
+            .iter()
+            .filter(|router| !vacated.contains(&router.id))
+            .map(|router| (&router.id, router))
+            .collect();
         for (id, router) in routers.iter() {
-            if !declared.contains_key(id) {
+            if !ours.contains_key(id) {
                 router.stop.cancel();
             }
         }
-        for (id, address) in declared {
-            if let Some(router) = routers.get(&id) {
+        for (id, router) in ours {
+            let address = router.address.clone();
+            let sudden = router.sudden;
+            if let Some(router) = routers.get(id) {
                 router.address.send_if_modified(|current| {
                     let moved = *current != address;
                     *current = address;
@@ -107,15 +196,17 @@ impl Supervisor {
                 });
                 continue;
             }
+            let begins = sudden.then(|| Instant::now() + self.settings.caution);
             let router = Arc::new(Router {
                 id: id.clone(),
                 address: watch::Sender::new(address),
+                mandate: Arc::new(Mandate::new(Arc::clone(&self.catalog), id, begins)),
                 link: Arc::new(Link::new()),
                 wake: Arc::new(Signal::default()),
                 stop: stop.child_token(),
             });
             routers.insert(id.clone(), router.clone());
-            let supervisor = self.clone();
+            let (supervisor, id) = (self.clone(), id.clone());
             tasks.spawn(async move {
                 supervisor.look_after(&router).await;
                 id
@@ -160,6 +251,7 @@ impl Supervisor {
         let worker = Worker::new(
             Ground {
                 router: router.id.clone(),
+                mandate: router.mandate.clone(),
                 catalog: self.catalog.clone(),
                 link: router.link.clone(),
                 board: board.clone(),

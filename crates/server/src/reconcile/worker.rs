@@ -16,6 +16,9 @@ pub(super) struct Worker {
     backoff: Backoff,
     /// When this loop itself asked for the next pass.
     own: Option<Instant>,
+    /// Taken over from a server that died: a last look for what its last
+    /// calls did.
+    second_look: Option<Instant>,
     /// What was last complained about: said once, not every time.
     trouble: Option<String>,
 }
@@ -23,7 +26,9 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(ground: Ground, settings: Settings) -> Self {
         let backoff = Backoff::new(settings.retry_floor, settings.retry_ceiling);
+        let begins = ground.mandate.begins();
         Self {
+            second_look: begins.map(|begins| begins + settings.caution),
             ground,
             settings,
             backoff,
@@ -49,6 +54,7 @@ impl Worker {
             let Some(wait) = self.next(ended) else {
                 return;
             };
+            let wait = self.sooner(wait);
             self.own = Some(Instant::now() + wait);
             self.ground.wake.mark(wait);
         }
@@ -64,6 +70,15 @@ impl Worker {
         }
     }
 
+    /// At the latest when a router that was taken over may be written to, and
+    /// once more after that.
+    fn sooner(&mut self, wait: Duration) -> Duration {
+        let now = Instant::now();
+        self.second_look = self.second_look.filter(|look| now < *look);
+        let looks = self.ground.mandate.waits().or(self.second_look);
+        looks.map_or(wait, |look| wait.min(look - now))
+    }
+
     /// How long until this loop asks again; `None` ends it.
     fn next(&mut self, ended: Ended) -> Option<Duration> {
         // A pass that somebody else asked for starts the patience anew.
@@ -73,6 +88,8 @@ impl Worker {
         let least = match ended {
             Ended::Gone => return None,
             Ended::Unseen => None,
+            Ended::Lapsed => return Some(self.settings.jittered(self.settings.probe)),
+            Ended::Early(begins) => return Some(begins.saturating_duration_since(Instant::now())),
             Ended::Rest => {
                 self.complain(None);
                 None

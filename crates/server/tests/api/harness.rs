@@ -10,7 +10,8 @@ use sdwan_model::plan::Plan;
 use sdwan_model::schema::Schemas;
 use sdwan_server::agents::Agents;
 use sdwan_server::api::{self, Limits};
-use sdwan_server::catalog::{Catalog, Options};
+use sdwan_server::catalog::{Catalog, FORMAT, Options};
+use sdwan_server::cluster::{self, Membership, Tenure};
 use sdwan_server::config::Config;
 use sdwan_server::live::{Error, Live};
 use sdwan_server::metrics::Metrics;
@@ -76,13 +77,24 @@ impl Setup {
             .collect();
         let schemas = Schemas::load(&files).unwrap_or_else(|e| panic!("{e:#?}"));
         let store = self.store.unwrap_or_else(|| Arc::new(Memory::new()));
-        let catalog = Catalog::open(store, Arc::new(schemas), options_after(self.ids))
-            .await
-            .expect("an empty store opens");
+        let catalog = Catalog::open(
+            Arc::clone(&store),
+            Arc::new(schemas),
+            options_after(self.ids),
+        )
+        .await
+        .expect("an empty store opens");
         let live = Arc::new(FakeLive::default());
         let agents = Arc::new(Agents::new(Arc::clone(&catalog), SILENCE));
         let shutdown = CancellationToken::new();
+        let membership = Membership::new(
+            store,
+            Arc::clone(&catalog),
+            cluster::Settings::default(),
+            "127.0.0.1:9998".into(),
+        );
         let deps = api::Deps {
+            membership: Arc::new(membership),
             catalog: Arc::clone(&catalog),
             live: Arc::clone(&live) as Arc<dyn Live>,
             agents: Arc::clone(&agents),
@@ -112,7 +124,8 @@ fn options_after(ids: u64) -> Options {
         secrets: SecretBox::from_key([7; 32]),
         ids: Arc::new(move || Uuid::from_u128(next.fetch_add(1, Ordering::Relaxed).into())),
         clock: Arc::new(|| jiff::Timestamp::UNIX_EPOCH),
-        instance: "test".into(),
+        tenure: Arc::new(Tenure::alone("test")),
+        format: FORMAT,
     }
 }
 

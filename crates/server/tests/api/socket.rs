@@ -31,7 +31,8 @@ fn deps() -> Deps {
         ids: catalog.ids,
         clock: catalog.clock,
         settings: Settings::new(Arc::new(|| 0.5)),
-        instance: catalog.instance,
+        instance: "test".into(),
+        cluster: None,
     }
 }
 

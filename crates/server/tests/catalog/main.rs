@@ -15,7 +15,10 @@ use sdwan_model::plan::Verdict;
 use sdwan_model::resource::ResourceRef;
 use sdwan_model::schema::Schemas;
 use sdwan_model::status::{Monitoring, Reachability, Status};
-use sdwan_server::catalog::{Catalog, Error, Observation, Options, Report, Shown, WriteOptions};
+use sdwan_server::catalog::{
+    Catalog, Error, FORMAT, Observation, Options, Report, Shown, WriteOptions,
+};
+use sdwan_server::cluster::Tenure;
 use sdwan_server::secrets::SecretBox;
 use sdwan_store::faults::Faulty;
 use sdwan_store::memory::Memory;
@@ -141,7 +144,8 @@ fn options(instance: &str) -> Options {
         secrets: SecretBox::from_key([7; 32]),
         ids: Arc::new(|| Uuid::from_u128(IDS.fetch_add(1, Ordering::Relaxed).into())),
         clock: Arc::new(|| "2026-01-01T00:00:00Z".parse().unwrap()),
-        instance: instance.to_owned(),
+        tenure: Arc::new(Tenure::alone(instance)),
+        format: FORMAT,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use sdwan_server::catalog::OurRouter;
 use sdwan_server::catalog::{Change, DeleteOptions, Mode};
 
 #[derive(Clone, Debug)]
@@ -80,13 +81,13 @@ async fn perform(site: &Site, act: &Act) {
             return drop(site.catalog.delete(kind, &row.row.id, options).await);
         }
         Act::Pass(at) => {
-            if let Some((router, _)) = site.catalog.routers().get(*at) {
+            if let Some(OurRouter { id: router, .. }) = site.catalog.routers(|_| false).get(*at) {
                 site.applied(router).await;
             }
             return;
         }
         Act::Reach(at, up) => {
-            if let Some((router, _)) = site.catalog.routers().get(*at) {
+            if let Some(OurRouter { id: router, .. }) = site.catalog.routers(|_| false).get(*at) {
                 site.reach(router, *up).await;
             }
             return;
@@ -111,7 +112,7 @@ async fn check(site: &Site, acts: &[Act]) -> Result<(), TestCaseError> {
     let again = site.again("first").await;
     prop_assert_eq!(again.revision(), revision, "nothing to repair");
     prop_assert_eq!(mirror::shown(&again), mirror::shown(&site.catalog));
-    for (router, _) in again.routers() {
+    for OurRouter { id: router, .. } in again.routers(|_| false) {
         let (one, two) = (
             again.router_view(&router),
             site.catalog.router_view(&router),

@@ -101,9 +101,9 @@ async fn a_newer_format_and_rows_that_no_longer_fit_are_refused() {
     let why = refusal(&site.store, Schemas::builtin()).await;
     assert!(why.contains("not JSON"), "{why}");
     let site = Site::new().await;
-    put(&site.store, "/meta/format", "2").await;
+    put(&site.store, "/meta/format", "3").await;
     let why = refusal(&site.store, Schemas::builtin()).await;
-    assert!(why.contains("format 2") && !why.contains('\n'), "{why}");
+    assert!(why.contains("format 3") && !why.contains('\n'), "{why}");
 }
 
 #[tokio::test]

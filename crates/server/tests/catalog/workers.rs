@@ -186,5 +186,8 @@ async fn holds_are_kept_with_their_reason() {
 async fn the_address_has_its_port() {
     let site = Site::new().await;
     site.router(1).await;
-    assert_eq!(site.catalog.routers()[0].1, "192.168.200.1:50051");
+    assert_eq!(
+        site.catalog.routers(|_| false)[0].address,
+        "192.168.200.1:50051"
+    );
 }

@@ -11,7 +11,8 @@ use daemon::{Daemon, Network};
 use gated::{Gate, Gated};
 use sdwan_model::resource::ResourceRef;
 use sdwan_model::schema::Schemas;
-use sdwan_server::catalog::{Catalog, DeleteOptions, Mode, Options, Shown, WriteOptions};
+use sdwan_server::catalog::{Catalog, DeleteOptions, FORMAT, Mode, Options, Shown, WriteOptions};
+use sdwan_server::cluster::{self, Membership, Steward, Tenure};
 use sdwan_server::reconcile::{Settings, Supervisor};
 use sdwan_server::secrets::SecretBox;
 use sdwan_store::Store;
@@ -34,7 +35,9 @@ pub struct World {
     gated: Arc<Gated>,
     ids: Arc<AtomicU64>,
     epoch: Instant,
-    settings: Settings,
+    pub settings: Settings,
+    /// The newest format of the store that servers know.
+    pub format: u64,
     key: Option<[u8; 32]>,
 }
 
@@ -54,6 +57,7 @@ impl World {
             ids: Arc::default(),
             epoch: Instant::now(),
             settings: Settings::new(Arc::new(|| 0.5)),
+            format: FORMAT,
             key: Some([7; 32]),
         }
     }
@@ -76,6 +80,7 @@ impl World {
             ids: self.ids.clone(),
             epoch: self.epoch,
             settings: self.settings.clone(),
+            format: self.format,
             key: None,
         }
     }
@@ -90,8 +95,22 @@ impl World {
         self.network.gate(gate);
     }
 
-    /// A server on this store.
+    /// A server that has this store for itself.
     pub async fn start(&self) -> Server {
+        self.launch(None).await
+    }
+
+    /// One of several servers on this store.
+    pub async fn join(&self) -> Server {
+        self.join_as(cluster::Settings::default()).await
+    }
+
+    pub async fn join_as(&self, settings: cluster::Settings) -> Server {
+        self.launch(Some(settings)).await
+    }
+
+    async fn launch(&self, cluster: Option<cluster::Settings>) -> Server {
+        let store = Arc::new(Faulty::new(self.store.clone()));
         let ids = self.ids.clone();
         let epoch = self.epoch;
         let instance = ids.fetch_add(1, Ordering::Relaxed);
@@ -107,22 +126,44 @@ impl World {
                 let elapsed = jiff::SignedDuration::try_from(epoch.elapsed()).unwrap();
                 jiff::Timestamp::UNIX_EPOCH + elapsed
             }),
-            instance: format!("server-{instance}"),
+            tenure: Arc::new(match cluster {
+                Some(_) => Tenure::shared(format!("server-{instance}")),
+                None => Tenure::alone(format!("server-{instance}")),
+            }),
+            format: self.format,
         };
         let schemas = Arc::new(Schemas::builtin());
-        let catalog = Catalog::open(self.store.clone(), schemas, options)
+        let catalog = Catalog::open(store.clone(), schemas, options)
             .await
             .unwrap();
-        let supervisor = Supervisor::new(
+        let settings = Settings {
+            grace: cluster.is_some().then_some(Duration::from_millis(400)),
+            ..self.settings.clone()
+        };
+        let supervisor = Supervisor::new(catalog.clone(), Arc::new(self.network.clone()), settings);
+        let membership = Arc::new(Membership::new(
+            store.clone(),
             catalog.clone(),
-            Arc::new(self.network.clone()),
-            self.settings.clone(),
-        );
+            cluster.unwrap_or_default(),
+            format!("192.0.2.200:{instance}"),
+        ));
+        let steward = Steward::new(catalog.clone(), membership.clone(), supervisor.clone());
         let stop = CancellationToken::new();
-        let task = tokio::spawn(supervisor.clone().run(stop.clone()));
+        let stopped = stop.clone();
+        let member = membership.clone();
+        let task = tokio::spawn(async move {
+            let through = CancellationToken::new();
+            tokio::join!(member.run(through.clone()), async {
+                steward.run(stopped.clone()).await;
+                stopped.cancelled().await;
+                through.cancel();
+            });
+        });
         Server {
+            store,
             catalog,
             supervisor,
+            membership,
             stop,
             task,
         }
@@ -142,6 +183,9 @@ impl World {
 
 /// A running server.
 pub struct Server {
+    /// Its own way to the store.
+    pub store: Arc<Faulty>,
+    pub membership: Arc<Membership>,
     pub catalog: Arc<Catalog>,
     pub supervisor: Arc<Supervisor>,
     stop: CancellationToken,

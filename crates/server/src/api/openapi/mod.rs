@@ -277,6 +277,13 @@ fn of_the_server() -> Vec<(String, Value)> {
         ("/gohan/v0.1/schemas/{id}".into(), schema),
         ("/gohan/v0.1/version".into(), get("version", "The version")),
         ("/healthz".into(), get("healthz", "The process runs")),
+        (
+            "/sdwan/v1/cluster".into(),
+            get(
+                "cluster",
+                "The servers that share the store, and their routers",
+            ),
+        ),
         ("/readyz".into(), get("readyz", "The server can work")),
         ("/metrics".into(), get("metrics", "Numbers for Prometheus")),
     ]
