@@ -74,6 +74,15 @@ pub async fn rib(
     Ok(print(&answer, format))
 }
 
+/// `sdwan cluster`: the servers on one store, and which router is whose.
+///
+/// # Errors
+/// As [`Http::get`].
+pub async fn cluster(http: &Http, format: Format) -> Result<String, Error> {
+    let answer = http.get("/sdwan/v1/cluster", &[]).await?.body;
+    Ok(print(&answer, format))
+}
+
 /// `sdwan hold [ROUTER]`: observe and plan, but send nothing.
 ///
 /// # Errors

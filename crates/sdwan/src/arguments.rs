@@ -4,9 +4,11 @@ use clap::{Args, Parser, Subcommand};
 use sdwan_agent::announce::Redistribute;
 use sdwan_agent::fib::Mark;
 use sdwan_client::Format;
+use sdwan_server::cluster::{self, Role};
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// An SD-WAN orchestrator for GoBGP.
 #[derive(Debug, Parser)]
@@ -65,6 +67,13 @@ pub(crate) enum Command {
         #[command(flatten)]
         remote: Remote,
     },
+    /// The servers on one etcd, and which router is whose
+    Cluster {
+        #[command(flatten)]
+        output: Output,
+        #[command(flatten)]
+        remote: Remote,
+    },
     /// End a hold
     Resume {
         /// Id or host name; the hold on every router when left out
@@ -114,6 +123,13 @@ pub(crate) struct Server {
         conflicts_with = "database"
     )]
     pub(crate) etcd: Option<Vec<String>>,
+    /// What this server does, where etcd is the store: api, worker, or all
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: Option<Role>,
+    /// For how many seconds its routers wait for another server when it dies, where etcd is the
+    /// store; 10 if not given
+    #[arg(long, value_name = "SECONDS", value_parser = lease)]
+    pub(crate) lease: Option<Duration>,
     /// The file with the key of the secrets; if not given: DATABASE.key, with etcd ./sdwan.key
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
@@ -176,6 +192,11 @@ fn listen(text: &str) -> Result<Listen, String> {
             .map(Some)
             .map_err(|_| "expected ADDRESS:PORT or none".to_owned()),
     }
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().map_err(|_| "it must be whole seconds");
+    cluster::lease(seconds?)
 }
 
 /// 0 stands for whatever the kernel thinks best, 255 is its own.

@@ -53,6 +53,9 @@ pub fn main() -> ExitCode {
         } => ask(remote, async |http, _| {
             verbs::hold(http, router.as_deref(), why.as_deref()).await
         }),
+        Command::Cluster { output, remote } => ask(remote, async |http, format| {
+            verbs::cluster(http, output.output_format.unwrap_or(format)).await
+        }),
         Command::Resume { router, remote } => ask(remote, async |http, _| {
             verbs::resume(http, router.as_deref()).await
         }),

@@ -14,7 +14,7 @@ use sdwan_server::speaker::GobgpDial;
 use sdwan_store::sqlite;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
@@ -65,6 +65,12 @@ fn configuration(arguments: &arguments::Server) -> anyhow::Result<Loaded> {
         let etcd = config.etcd.get_or_insert_default();
         etcd.endpoints.clone_from(endpoints);
     }
+    config.cluster.role = arguments.role.unwrap_or(config.cluster.role);
+    config.cluster.lease = arguments.lease.unwrap_or(config.cluster.lease);
+    anyhow::ensure!(
+        config.etcd.is_some() || arguments.role.is_none() && arguments.lease.is_none(),
+        "--role and --lease are for servers that share an etcd: name it with --etcd"
+    );
     if let Some(file) = &arguments.key_file {
         config.key_file = Some(file.clone());
     }
@@ -81,23 +87,35 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
     let storage = Storage::open(config).await?;
+    let shared = config.etcd.is_some();
+    let timeouts = Timeouts::default();
     let deps = Deps {
+        cluster: shared.then(|| config.cluster.clone()),
         store: storage.store(),
         secrets: SecretBox::from_file(&config.secrets_key())?,
-        dial: Arc::new(GobgpDial::new(Timeouts::default(), SystemTime::now)),
+        dial: Arc::new(GobgpDial::new(timeouts, SystemTime::now)),
         ids: Arc::new(Uuid::new_v4),
         clock: Arc::new(jiff::Timestamp::now),
-        settings: Settings::new(Arc::new(rand::random::<f64>)),
+        settings: Settings {
+            // Others wait for the routers.
+            grace: shared.then_some(Duration::from_millis(400)),
+            caution: timeouts.call,
+            ..Settings::new(Arc::new(rand::random::<f64>))
+        },
         instance: Uuid::new_v4().simple().to_string()[..8].to_owned(),
     };
     let server = Server::start(config, deps).await?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    let outgrown = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        why = server.outgrown() => Some(why),
+    };
     server.stop().await;
     storage.close().await;
-    Ok(())
+    match outgrown {
+        Some(why) => Err(anyhow::Error::msg(why)),
+        None => Ok(()),
+    }
 }
 
 /// A copy of the database of a server that may be running.

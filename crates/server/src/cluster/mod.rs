@@ -54,6 +54,20 @@ impl Default for Settings {
     }
 }
 
+/// A lease of so many seconds.
+///
+/// # Errors
+/// Why it can't be: etcd keeps none under 2 s, and over an hour nobody would
+/// wait for a router's next server.
+pub fn lease(seconds: u64) -> Result<Duration, String> {
+    match seconds {
+        2..=3600 => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!(
+            "a lease of {seconds} s can't be: from 2 to 3600 s can"
+        )),
+    }
+}
+
 /// What a server does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

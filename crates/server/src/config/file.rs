@@ -3,6 +3,7 @@
 use super::keys;
 use super::section::{Findings, Section};
 use super::{Address, Config, Error, Etcd, Loaded, LogFile, Logging, Password, Stderr};
+use crate::cluster;
 use sdwan_model::document::Document;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,7 @@ pub(super) fn parse(
     let config = Config {
         database: database(&top, folder).unwrap_or(defaults.database),
         etcd: etcd(&top, &findings, folder),
+        cluster: cluster(&top),
         key_file: top.text("key_file").map(|path| folder.join(path)),
         schemas: schemas(&top, &findings, folder),
         address: {
@@ -39,6 +41,10 @@ pub(super) fn parse(
         let message = "\"database\" is not used: etcd is the store";
         top.get("database")
             .inspect(|node| findings.warn(node.error(message)));
+    }
+    if config.etcd.is_none() && config.cluster != cluster::Settings::default() {
+        let message = "a server on an embedded store is alone: a cluster needs \"etcd\"";
+        top.error("cluster", message);
     }
     if !overridden && let Err(exposed) = config.guard() {
         top.error("address", exposed.to_string());
@@ -119,6 +125,26 @@ fn etcd(top: &Section<'_>, findings: &Findings, folder: &Path) -> Option<Etcd> {
         prefix: etcd.text("prefix").unwrap_or_default().to_owned(),
         user: user.zip(password),
     })
+}
+
+/// How this server takes part in a cluster.
+fn cluster(top: &Section<'_>) -> cluster::Settings {
+    let section = top.section("cluster", &keys::CLUSTER);
+    let defaults = cluster::Settings::default();
+    cluster::Settings {
+        role: section.parsed("role").unwrap_or(defaults.role),
+        lease: section
+            .get("lease")
+            .and_then(|node| {
+                let seconds = node
+                    .value()
+                    .as_u64()
+                    .ok_or("it must be whole seconds".to_owned());
+                let lease = seconds.and_then(cluster::lease);
+                lease.map_err(|why| section.error("lease", why)).ok()
+            })
+            .unwrap_or(defaults.lease),
+    }
 }
 
 fn endpoints(section: &Section<'_>, key: &str, findings: &Findings) -> Vec<String> {

@@ -24,6 +24,7 @@ pub(super) const TOP: Keys = Keys {
         "tls",
         "document_root",
         "etcd",
+        "cluster",
         "keystone",
         "cors",
         "logging",
@@ -64,6 +65,12 @@ pub(super) const DATABASE: Keys = Keys {
 /// `etcd`, where it is a mapping.
 pub(super) const ETCD: Keys = Keys {
     known: &["endpoints", "prefix", "user", "password", "password_file"],
+    ignored: &[],
+};
+
+/// `cluster`.
+pub(super) const CLUSTER: Keys = Keys {
+    known: &["role", "lease"],
     ignored: &[],
 };
 

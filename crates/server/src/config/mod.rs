@@ -22,6 +22,7 @@ pub use address::Address;
 pub use etcd::{Etcd, Password};
 pub use logging::{Format, Level, LogFile, Logging, Stderr};
 
+use crate::cluster;
 use sdwan_model::document::{self, Document};
 use std::path::{Path, PathBuf};
 
@@ -33,6 +34,8 @@ pub struct Config {
     pub database: PathBuf,
     /// The etcd that is the store; `None` for the embedded one.
     pub etcd: Option<Etcd>,
+    /// How this server takes part, where etcd is the store.
+    pub cluster: cluster::Settings,
     /// The file with the key of the secrets; see [`Config::secrets_key`].
     pub key_file: Option<PathBuf>,
     /// The operator's own schema files; the built-in kinds are always there.
@@ -57,6 +60,7 @@ impl Default for Config {
         Self {
             database: PathBuf::from("./sdwan.db"),
             etcd: None,
+            cluster: cluster::Settings::default(),
             key_file: None,
             schemas: Vec::new(),
             address: Address::default(),
