@@ -6,6 +6,8 @@
     reason = "a test that unwraps fails where it should"
 )]
 
+#[path = "reconcile/cluster.rs"]
+mod cluster;
 #[path = "reconcile/configuring.rs"]
 mod configuring;
 #[path = "reconcile/crash.rs"]

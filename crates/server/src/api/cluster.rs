@@ -8,15 +8,17 @@ use super::routers::respond;
 use crate::cluster::Member;
 use axum::body::Body;
 use http::{Response, Uri};
+use sdwan_model::resource::Row;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// Every member and every router.
 pub(super) fn show(api: &Api, uri: &Uri) -> Result<Response<Body>, Problem> {
     Params::new(uri).finish(&[])?;
     let members = api.membership.members();
-    let routers: Vec<Router> = routers(api);
+    let routers = routers(api);
     Ok(respond(&json!({
         "members": members.iter().map(|(id, member)| data(id, member, &routers)).collect::<Value>(),
         "routers": routers.iter().map(Router::data).collect::<Value>(),
@@ -38,15 +40,9 @@ impl Router {
 
 /// In the order of their names.
 fn routers(api: &Api) -> Vec<Router> {
-    let (snapshot, state) = (api.catalog.snapshot(), api.catalog.state());
-    let tenure = api.catalog.tenure();
-    let router = |row: &std::sync::Arc<sdwan_model::resource::Row>| Router {
-        member: match tenure.is_alone() {
-            true => Some(tenure.instance().to_owned()),
-            false => state
-                .claim(&row.id)
-                .map(|claimed| claimed.claim.member.clone()),
-        },
+    let snapshot = api.catalog.snapshot();
+    let router = |row: &Arc<Row>| Router {
+        member: api.catalog.member_of(&row.id),
         host_name: row.text("host_name").unwrap_or(&row.id).to_owned(),
         id: row.id.clone(),
     };

@@ -24,7 +24,16 @@ impl Catalog {
         self.mirror.now()
     }
 
-    /// Who looks after a router.
+    /// The member that looks after a router, if one does.
+    pub fn member_of(&self, router: &str) -> Option<String> {
+        let tenure = self.tenure();
+        if tenure.is_alone() {
+            return Some(tenure.instance().to_owned());
+        }
+        self.claim(router).map(|claimed| claimed.claim.member)
+    }
+
+    /// A router's claim as it stands.
     pub(crate) fn claim(&self, router: &str) -> Option<Claimed> {
         self.mirror.now().claim(router).cloned()
     }

@@ -106,15 +106,15 @@ impl World {
     }
 
     pub async fn join_as(&self, settings: cluster::Settings) -> Server {
-        self.launch(Some(settings)).await
+        let server = self.launch(Some(settings)).await;
+        let joined = || server.membership.members().contains_key(server.name());
+        server.until("it joined", String::new, joined).await;
+        server
     }
 
-    async fn launch(&self, cluster: Option<cluster::Settings>) -> Server {
-        let store = Arc::new(Faulty::new(self.store.clone()));
-        let ids = self.ids.clone();
-        let epoch = self.epoch;
-        let instance = ids.fetch_add(1, Ordering::Relaxed);
-        let options = Options {
+    fn options(&self, tenure: Tenure) -> Options {
+        let (ids, epoch) = (self.ids.clone(), self.epoch);
+        Options {
             secrets: match self.key {
                 Some(key) => SecretBox::from_key(key),
                 None => SecretBox::missing("the key file is missing: restore it"),
@@ -126,12 +126,26 @@ impl World {
                 let elapsed = jiff::SignedDuration::try_from(epoch.elapsed()).unwrap();
                 jiff::Timestamp::UNIX_EPOCH + elapsed
             }),
-            tenure: Arc::new(match cluster {
-                Some(_) => Tenure::shared(format!("server-{instance}")),
-                None => Tenure::alone(format!("server-{instance}")),
-            }),
+            tenure: Arc::new(tenure),
             format: self.format,
-        };
+        }
+    }
+
+    /// Whether a server of this world's format is let in.
+    pub async fn try_open(&self) -> Result<Arc<Catalog>, sdwan_server::catalog::Error> {
+        let tenure = Tenure::shared("probe");
+        let schemas = Arc::new(Schemas::builtin());
+        Catalog::open(self.store.clone(), schemas, self.options(tenure)).await
+    }
+
+    async fn launch(&self, cluster: Option<cluster::Settings>) -> Server {
+        let store = Arc::new(Faulty::new(self.store.clone()));
+        let instance = self.ids.fetch_add(1, Ordering::Relaxed);
+        let name = format!("server-{instance}");
+        let options = self.options(match cluster {
+            Some(_) => Tenure::shared(name),
+            None => Tenure::alone(name),
+        });
         let schemas = Arc::new(Schemas::builtin());
         let catalog = Catalog::open(store.clone(), schemas, options)
             .await
@@ -279,6 +293,21 @@ impl Server {
 
     pub fn shown(&self, row: &ResourceRef) -> Option<Shown> {
         self.catalog.get(&row.kind, &row.id)
+    }
+
+    /// This server's name among the members.
+    pub fn name(&self) -> &str {
+        self.catalog.tenure().instance()
+    }
+
+    /// Whether this server looks after the router.
+    pub fn has(&self, router: &ResourceRef) -> bool {
+        self.catalog.member_of(&router.id).as_deref() == Some(self.name())
+    }
+
+    /// How many of these routers this server looks after.
+    pub fn share(&self, routers: &[ResourceRef]) -> usize {
+        routers.iter().filter(|router| self.has(router)).count()
     }
 
     /// The status as users see it; `GONE` for a row that is no more.
