@@ -133,6 +133,9 @@ pub(crate) struct Server {
     /// The file with the key of the secrets; if not given: DATABASE.key, with etcd ./sdwan.key
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
+    /// The store's key is lost: go on with another, and set every secret again
+    #[arg(long)]
+    pub(crate) replace_key: bool,
     /// Listen where other machines can reach it although nobody is asked who they are
     #[arg(long)]
     pub(crate) insecure: bool,

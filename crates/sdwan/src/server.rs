@@ -6,9 +6,9 @@ use crate::logging;
 use crate::storage::Storage;
 use anyhow::Context;
 use sdwan_gobgp::Timeouts;
+use sdwan_server::catalog;
 use sdwan_server::config::{Address, Config, Loaded};
 use sdwan_server::reconcile::Settings;
-use sdwan_server::secrets::SecretBox;
 use sdwan_server::server::{Deps, Server};
 use sdwan_server::speaker::GobgpDial;
 use sdwan_store::sqlite;
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &arguments::Server) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("the runtime can't start")?
-        .block_on(serve(&config))
+        .block_on(serve(&config, arguments.replace_key))
 }
 
 /// The file, then what the command line says over it.
@@ -82,17 +82,21 @@ fn configuration(arguments: &arguments::Server) -> anyhow::Result<Loaded> {
     Ok(loaded)
 }
 
-async fn serve(config: &Config) -> anyhow::Result<()> {
+async fn serve(config: &Config, replace_key: bool) -> anyhow::Result<()> {
     // Before anything starts, so that no signal finds nobody at home.
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
     let storage = Storage::open(config).await?;
+    let store = storage.store();
+    if replace_key {
+        catalog::forget_key(&*store, Uuid::new_v4()).await?;
+    }
     let shared = config.etcd.is_some();
     let timeouts = Timeouts::default();
     let deps = Deps {
         cluster: shared.then(|| config.cluster.clone()),
-        store: storage.store(),
-        secrets: SecretBox::from_file(&config.secrets_key())?,
+        secrets: catalog::secrets_of(&*store, &config.secrets_key()).await?,
+        store,
         dial: Arc::new(GobgpDial::new(timeouts, SystemTime::now)),
         ids: Arc::new(Uuid::new_v4),
         clock: Arc::new(jiff::Timestamp::now),

@@ -5,6 +5,17 @@ mod support;
 use support::etcd::Etcd;
 use support::{Server, free_port, refused};
 
+const SECRET: [&str; 8] = [
+    "neighbor",
+    "create",
+    "--host_name",
+    "shared",
+    "--neighbor_addr",
+    "172.16.0.1",
+    "--auth_password",
+    "hunter2",
+];
+
 const ROUTER: [&str; 10] = [
     "router",
     "create",
@@ -64,4 +75,28 @@ fn an_etcd_that_is_not_there_or_not_alone_is_told() {
     );
     let said = refused(folder.path(), &["--etcd", "http://127.0.0.1"]);
     assert!(said.contains("HOST:PORT"), "{said}");
+}
+
+#[test]
+fn servers_of_one_etcd_share_a_key_or_do_not_start() {
+    let etcd = Etcd::start();
+    let words = ["--etcd", etcd.endpoint.as_str()];
+    let first = Server::start_with(tempfile::tempdir().unwrap(), &words);
+    first.must(&ROUTER);
+    first.must(&[&SECRET[..], &["--peer_as", "65000"]].concat());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let said = refused(elsewhere.path(), &words);
+    assert!(said.contains("./sdwan.key is missing"), "{said}");
+    assert!(!elsewhere.path().join("sdwan.key").exists());
+    // What the words tell him to do.
+    let copy = elsewhere.path().join("copied.key");
+    std::fs::copy(first.folder.path().join("sdwan.key"), &copy).unwrap();
+    let named = [&words[..], &["--key-file", "copied.key"]].concat();
+    let second = Server::start_with(elsewhere, &named);
+    assert!(second.must(&["neighbor", "list"]).contains("172.16.0.1"));
+    drop((first, second));
+    let lost = tempfile::tempdir().unwrap();
+    let server = Server::start_with(lost, &[&words[..], &["--replace-key"]].concat());
+    let lost = server.kill();
+    Server::start_with(lost, &words);
 }

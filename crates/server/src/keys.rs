@@ -11,6 +11,8 @@ use sdwan_model::plan::{OwnedKey, OwnedKind};
 pub const ALL: &str = "/";
 /// The store's format, a number in text.
 pub const FORMAT: &str = "/meta/format";
+/// The id of the key that the secrets are sealed with.
+pub const KEY: &str = "/meta/key";
 
 const CONFIG: &str = "/config/v2.0/";
 const STATE: &str = "/state/v2.0/";
@@ -247,6 +249,7 @@ mod tests {
             (claim("1"), Key::Claim("1")),
             (keeper("1"), Key::Keeper("1")),
             (FORMAT.to_owned(), Key::Format),
+            (KEY.to_owned(), Key::Other),
             ("/meta/unheard-of".to_owned(), Key::Other),
             ("/owned/1/unheard-of/x".to_owned(), Key::Other),
         ] {

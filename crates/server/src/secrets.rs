@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 24;
@@ -41,6 +41,8 @@ pub struct SecretBox {
 struct Key {
     /// Names the key without telling it.
     id: String,
+    /// Where it was read.
+    file: Option<PathBuf>,
     bytes: Hidden<[u8; KEY_BYTES]>,
 }
 
@@ -64,14 +66,14 @@ impl SecretBox {
                 file.read_to_string(secrecy::ExposeSecretMut::expose_secret_mut(&mut text))
                     .map_err(|e| wrong(e.to_string()))?;
                 decode_key(text.expose_secret().trim())
-                    .map(Self::from_key)
+                    .map(|key| Self::new(key, Some(path)))
                     .ok_or_else(|| wrong("not a key: 43 characters of base64 are expected".into()))
             }
             Err(e) if e.kind() == ErrorKind::NotFound => {
                 let mut key = [0; KEY_BYTES];
                 getrandom::fill(&mut key).map_err(|e| wrong(e.to_string()))?;
                 write_key(path, &key).map_err(|e| wrong(e.to_string()))?;
-                Ok(Self::from_key(key))
+                Ok(Self::new(key, Some(path)))
             }
             Err(e) => Err(wrong(e.to_string())),
         }
@@ -86,13 +88,28 @@ impl SecretBox {
 
     /// This key.
     pub fn from_key(key: [u8; KEY_BYTES]) -> Self {
+        Self::new(key, None)
+    }
+
+    fn new(key: [u8; KEY_BYTES], file: Option<&Path>) -> Self {
         let digest = Sha256::digest(key);
         Self {
             key: Ok(Key {
                 id: BASE64.encode(&digest[..6]),
+                file: file.map(Path::to_owned),
                 bytes: Hidden::new(Box::new(key)),
             }),
         }
+    }
+
+    /// The key's id, which tells nothing of the key; `None` without a key.
+    pub fn id(&self) -> Option<&str> {
+        self.key.as_ref().ok().map(|key| key.id.as_str())
+    }
+
+    /// The file that the key was read from.
+    pub fn file(&self) -> Option<&Path> {
+        self.key.as_ref().ok()?.file.as_deref()
     }
 
     /// The envelope of `secret` for this property of this row.

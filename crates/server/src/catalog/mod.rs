@@ -20,6 +20,7 @@ mod draft;
 mod fib;
 mod follow;
 mod hold;
+mod key;
 mod open;
 mod ops;
 mod refusals;
@@ -32,6 +33,7 @@ mod worker;
 mod write;
 
 pub use crate::mirror::Dirty;
+pub use key::{forget_key, secrets_of};
 pub use open::FORMAT;
 pub use snapshot::Snapshot;
 pub use types::{

@@ -3,7 +3,7 @@
 
 use super::ops::Ops;
 use super::view::Stored;
-use super::{Catalog, Error, Options};
+use super::{Catalog, Error, Options, key};
 use crate::keys;
 use crate::mirror::{Context, Mirror, ROUTER, State};
 use sdwan_model::resource::{ResourceRef, Row};
@@ -27,7 +27,8 @@ impl Catalog {
     ///
     /// # Errors
     /// [`Error::Open`] when the store's format is newer or stored rows don't
-    /// fit the schemas, all of them named; [`Error::Store`].
+    /// fit the schemas, all of them named; [`Error::Secret`] when the store's
+    /// secrets are sealed with another key; [`Error::Store`].
     pub async fn open(
         store: Arc<dyn Store>,
         schemas: Arc<Schemas>,
@@ -36,6 +37,7 @@ impl Catalog {
         let listing = store.list(keys::ALL).await?;
         let newest = options.format;
         let new = check_format(&listing, newest)?;
+        let keyless = key::check(&listing, &options.secrets)?;
         let context = Arc::new(Context {
             schemas: Arc::clone(&schemas),
             instance: options.tenure.instance().to_owned(),
@@ -65,6 +67,9 @@ impl Catalog {
             }
         } else if catalog.tenure().is_alone() {
             catalog.raise_format().await?;
+        }
+        if keyless {
+            catalog.remember_key().await?;
         }
         if !sound {
             catalog.say(|now| Index::of(now).repairs(now)).await?;

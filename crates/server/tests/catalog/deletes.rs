@@ -136,8 +136,14 @@ async fn a_router_with_neighbors_stays_unless_cascading() {
     assert_eq!(view.deleting.len(), 3);
     site.applied(id).await;
     assert!(site.catalog.routers(|_| false).is_empty());
-    let left = site.dump().await;
-    assert_eq!(left, ["/meta/format = 2"], "nothing is left");
+    assert_nothing_is_left(&site).await;
+}
+
+/// But the store's own matters.
+async fn assert_nothing_is_left(site: &Site) {
+    let mut left = site.dump().await;
+    left.retain(|entry| !entry.starts_with("/meta/"));
+    assert!(left.is_empty(), "{left:?}");
 }
 
 #[tokio::test]
@@ -159,7 +165,7 @@ async fn a_router_gone_for_good_is_forgotten_with_all_that_it_owned() {
         .delete("router", id, cascade(true))
         .await
         .unwrap();
-    assert_eq!(site.dump().await, ["/meta/format = 2"]);
+    assert_nothing_is_left(&site).await;
     // And at once.
     let router = site.router(1).await;
     let id = router.row.id.as_str();
@@ -170,7 +176,7 @@ async fn a_router_gone_for_good_is_forgotten_with_all_that_it_owned() {
         .delete("router", id, cascade(true))
         .await
         .unwrap();
-    assert_eq!(site.dump().await, ["/meta/format = 2"]);
+    assert_nothing_is_left(&site).await;
 }
 
 #[tokio::test]

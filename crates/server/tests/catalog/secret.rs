@@ -1,5 +1,6 @@
 use super::*;
-use sdwan_server::catalog::{DeleteOptions, Mode};
+use sdwan_server::catalog::{DeleteOptions, Mode, forget_key, secrets_of};
+use sdwan_store::Store as _;
 
 const SECRET: &str = "correct-horse-battery";
 
@@ -107,6 +108,9 @@ async fn without_its_key_a_row_is_held_back_with_the_reason() {
     let router = site.router(1).await;
     let row = site.create("neighbor", with_secret()).await.unwrap();
     site.create("neighbor", neighbor(1, 2)).await.unwrap();
+    forget_key(&*site.store, Uuid::from_u128(1 << 100))
+        .await
+        .unwrap();
     for secrets in [
         SecretBox::from_key([8; 32]),
         SecretBox::missing("no key file"),
@@ -154,4 +158,71 @@ async fn without_a_key_a_secret_is_not_taken() {
     assert!(matches!(error, Error::Secret(_)), "{error:?}");
     assert!(!format!("{error} {error:?}").contains(SECRET));
     assert!(catalog.list("neighbor").is_empty());
+}
+
+#[tokio::test]
+async fn a_server_with_another_key_does_not_start() {
+    let site = Site::new().await;
+    let first = SecretBox::from_key([7; 32]);
+    let id = first.id().unwrap();
+    let entries = site.store.list("/meta/key").await.unwrap().entries;
+    assert_eq!(entries[0].value, id.as_bytes());
+    let with = |secrets| Options {
+        secrets,
+        ..options("second")
+    };
+    let revision = site.catalog.revision();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sdwan.key");
+    let other = SecretBox::from_file(&path).unwrap();
+    let other_id = other.id().unwrap().to_owned();
+    let refused = open(&site.store, Schemas::builtin(), with(other)).await;
+    let why = refused.err().unwrap().to_string();
+    for word in [
+        path.to_str().unwrap(),
+        id,
+        &other_id,
+        "copy",
+        "--replace-key",
+    ] {
+        assert!(why.contains(word), "{word}: {why}");
+    }
+    assert_eq!(site.store.list("/").await.unwrap().revision, revision);
+
+    // A key that would fit nothing is not even made.
+    std::fs::remove_file(&path).unwrap();
+    let why = secrets_of(&*site.store, &path).await.unwrap_err();
+    let why = why.to_string();
+    assert!(why.contains("missing") && why.contains(id), "{why}");
+    assert!(!path.exists());
+
+    // Where it is lost for good.
+    forget_key(&*site.store, Uuid::from_u128(2 << 100))
+        .await
+        .unwrap();
+    let new = secrets_of(&*site.store, &path).await.unwrap();
+    let new_id = new.id().unwrap().to_owned();
+    open(&site.store, Schemas::builtin(), with(new))
+        .await
+        .unwrap();
+    let entries = site.store.list("/meta/key").await.unwrap().entries;
+    assert_eq!(entries[0].value, new_id.as_bytes());
+}
+
+#[tokio::test]
+async fn of_two_servers_that_start_at_once_on_a_new_store_one_key_stays() {
+    let store = Arc::new(Faulty::new(Arc::new(Memory::new())));
+    let with = |key| Options {
+        secrets: SecretBox::from_key([key; 32]),
+        ..options("either")
+    };
+    let (one, other) = tokio::join!(
+        open(&store, Schemas::builtin(), with(1)),
+        open(&store, Schemas::builtin(), with(2)),
+    );
+    let refused: Vec<_> = [one.err(), other.err()].into_iter().flatten().collect();
+    let [Error::Secret(why)] = refused.as_slice() else {
+        panic!("{refused:?}");
+    };
+    assert!(why.to_string().contains("copy that key"), "{why}");
 }
