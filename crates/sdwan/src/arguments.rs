@@ -81,7 +81,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         remote: Remote,
     },
-    /// The embedded store
+    /// Where everything is kept: back it up, move it, check it
     #[command(subcommand)]
     Store(Store),
     /// Completions for a shell, on stdout, with the server's kinds
@@ -102,6 +102,41 @@ pub(crate) enum Store {
         /// The copy; must not exist yet
         to: PathBuf,
     },
+    /// All that a store holds as text, while the server runs: to keep it, or to move to another store
+    Dump {
+        #[command(flatten)]
+        place: Place,
+        /// The dump; must not exist yet. stdout when left out
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// Put a dump into an empty store; every router is then on hold
+    Restore {
+        #[command(flatten)]
+        place: Place,
+        /// The dump; stdin when left out
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+    },
+    /// Read all that a store holds and name what is wrong with it, while the server runs. Exit code 1 if something is
+    Check {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// Which store.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// A server's configuration: where its store is and which kinds it has. Without it: ./sdwan.db, the built-in kinds
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config_file: Option<PathBuf>,
+    /// The database's file, over the configuration's
+    #[arg(long, value_name = "FILE", conflicts_with = "etcd")]
+    pub(crate) database: Option<PathBuf>,
+    /// Members of the etcd that is the store, over the configuration's
+    #[arg(long, value_name = "URL[,URL]", value_delimiter = ',')]
+    pub(crate) etcd: Option<Vec<String>>,
 }
 
 #[derive(Debug, Args)]

@@ -6,8 +6,9 @@ mod arguments;
 mod logging;
 mod server;
 mod storage;
+mod store;
 
-use arguments::{Arguments, Command, Remote, Store};
+use arguments::{Arguments, Command, Remote};
 use clap::{CommandFactory, Parser};
 use sdwan_client::{Error, Http, Settings, Stop, verbs};
 use std::io::Write;
@@ -26,7 +27,10 @@ pub fn main() -> ExitCode {
             Ok(None) => ExitCode::SUCCESS,
             Err(error) => report(Err(error)),
         },
-        Command::Store(Store::Backup { database, to }) => report(server::backup(&database, &to)),
+        Command::Store(what) => match store::run(&what) {
+            Ok(text) => print(&text),
+            Err(error) => report(Err(error)),
+        },
         Command::Completions { shell } => completions(shell),
         Command::Client { words } => client(&words),
         Command::Plan {

@@ -3,7 +3,7 @@
 
 use crate::arguments;
 use crate::logging;
-use crate::storage::Storage;
+use crate::storage::{self, Storage};
 use anyhow::Context;
 use sdwan_gobgp::Timeouts;
 use sdwan_server::catalog;
@@ -11,8 +11,6 @@ use sdwan_server::config::{Address, Config, Loaded};
 use sdwan_server::reconcile::Settings;
 use sdwan_server::server::{Deps, Server};
 use sdwan_server::speaker::GobgpDial;
-use sdwan_store::sqlite;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -54,17 +52,7 @@ fn configuration(arguments: &arguments::Server) -> anyhow::Result<Loaded> {
         }
     };
     let config = &mut loaded.config;
-    if let Some(database) = &arguments.database {
-        anyhow::ensure!(
-            config.etcd.is_none(),
-            "--database names an embedded store, the configuration an etcd: take one of them out"
-        );
-        config.database.clone_from(database);
-    }
-    if let Some(endpoints) = &arguments.etcd {
-        let etcd = config.etcd.get_or_insert_default();
-        etcd.endpoints.clone_from(endpoints);
-    }
+    storage::choose(config, arguments.database.as_ref(), arguments.etcd.as_ref())?;
     config.cluster.role = arguments.role.unwrap_or(config.cluster.role);
     config.cluster.lease = arguments.lease.unwrap_or(config.cluster.lease);
     anyhow::ensure!(
@@ -120,12 +108,4 @@ async fn serve(config: &Config, replace_key: bool) -> anyhow::Result<()> {
         Some(why) => Err(anyhow::Error::msg(why)),
         None => Ok(()),
     }
-}
-
-/// A copy of the database of a server that may be running.
-///
-/// # Errors
-/// Whatever keeps the copy from being made.
-pub(crate) fn backup(database: &Path, to: &Path) -> anyhow::Result<()> {
-    Ok(sqlite::backup(database, to)?)
 }

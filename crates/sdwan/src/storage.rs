@@ -4,7 +4,31 @@ use sdwan_server::config::Config;
 use sdwan_store::Store;
 use sdwan_store::etcd::Etcd;
 use sdwan_store::sqlite::{Options, Sqlite};
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// What the command line says of the store goes over the configuration.
+///
+/// # Errors
+/// Where they contradict each other.
+pub(crate) fn choose(
+    config: &mut Config,
+    database: Option<&PathBuf>,
+    etcd: Option<&Vec<String>>,
+) -> anyhow::Result<()> {
+    if let Some(database) = database {
+        anyhow::ensure!(
+            config.etcd.is_none(),
+            "--database names an embedded store, the configuration an etcd: take one of them out"
+        );
+        config.database.clone_from(database);
+    }
+    if let Some(endpoints) = etcd {
+        let etcd = config.etcd.get_or_insert_default();
+        etcd.endpoints.clone_from(endpoints);
+    }
+    Ok(())
+}
 
 /// An open store.
 pub(crate) enum Storage {

@@ -13,6 +13,15 @@ pub const ALL: &str = "/";
 pub const FORMAT: &str = "/meta/format";
 /// The id of the key that the secrets are sealed with.
 pub const KEY: &str = "/meta/key";
+/// How often what the store holds was restored from a dump, a number in text;
+/// absent: never.
+pub const EPOCH: &str = "/meta/epoch";
+/// There from a restore's first commit to its last.
+pub const RESTORING: &str = "/meta/restoring";
+/// What the store knows of itself.
+pub const META: &str = "/meta/";
+/// What servers that share a store tell each other; nothing that lasts.
+pub const CLUSTER: &str = "/cluster/";
 
 const CONFIG: &str = "/config/v2.0/";
 const STATE: &str = "/state/v2.0/";

@@ -18,3 +18,4 @@ pub mod reconcile;
 pub mod secrets;
 pub mod server;
 pub mod speaker;
+pub mod upkeep;

@@ -149,15 +149,7 @@ impl SecretBox {
     ) -> Result<SecretString, Error> {
         let key = self.key.as_ref().map_err(Clone::clone)?;
         let damaged = || Error::Envelope(format!("{property} of {row} is damaged: set it again"));
-        let mut parts = envelope
-            .strip_prefix(PREFIX)
-            .ok_or_else(damaged)?
-            .split(':');
-        let (Some(id), Some(nonce), Some(sealed), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(damaged());
-        };
+        let (id, nonce, sealed) = parts(envelope).ok_or_else(damaged)?;
         if id != key.id {
             return Err(Error::Key(format!(
                 "{property} of {row} is sealed with key {id}, the key file holds {}: \
@@ -197,6 +189,22 @@ impl std::fmt::Debug for SecretBox {
 impl Key {
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(self.bytes.expose_secret().into())
+    }
+}
+
+/// The id of the key that an envelope was sealed with, if it is one.
+pub(crate) fn sealed_with(envelope: &str) -> Option<&str> {
+    let (id, nonce, sealed) = parts(envelope)?;
+    let whole = BASE64.decode(nonce).is_ok_and(|n| n.len() == NONCE_BYTES);
+    (whole && BASE64.decode(sealed).is_ok()).then_some(id)
+}
+
+/// An envelope's key id, nonce and ciphertext.
+fn parts(envelope: &str) -> Option<(&str, &str, &str)> {
+    let mut parts = envelope.strip_prefix(PREFIX)?.split(':');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(id), Some(nonce), Some(sealed), None) => Some((id, nonce, sealed)),
+        _ => None,
     }
 }
 

@@ -193,7 +193,10 @@ impl Server {
 }
 
 /// The built-in kinds and the operator's.
-fn schemas(config: &Config) -> Result<Arc<Schemas>, config::Error> {
+///
+/// # Errors
+/// Everything that is wrong with the schema files.
+pub fn schemas(config: &Config) -> Result<Arc<Schemas>, config::Error> {
     let (documents, warnings) = config.read_schemas()?;
     for warning in warnings {
         tracing::warn!("{warning}");

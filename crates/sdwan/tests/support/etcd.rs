@@ -7,16 +7,22 @@ use std::process::{Child, Command, Stdio};
 /// One member, perhaps still starting: a server waits for it.
 pub struct Etcd {
     child: Child,
+    program: PathBuf,
     pub endpoint: String,
     _folder: tempfile::TempDir,
 }
 
 impl Etcd {
     pub fn start() -> Self {
+        Self::start_release("3.5")
+    }
+
+    pub fn start_release(release: &str) -> Self {
+        let program = program(release);
         let folder = tempfile::tempdir().unwrap();
         let endpoint = format!("http://127.0.0.1:{}", free_port());
         let peer = format!("http://127.0.0.1:{}", free_port());
-        let child = Command::new(program())
+        let child = Command::new(&program)
             .arg("--data-dir")
             .arg(folder.path().join("data"))
             .args(["--listen-client-urls", &endpoint])
@@ -31,6 +37,7 @@ impl Etcd {
             .unwrap();
         Self {
             child,
+            program,
             endpoint,
             _folder: folder,
         }
@@ -38,7 +45,7 @@ impl Etcd {
 
     /// What etcd's own command line tool prints.
     pub fn etcdctl(&self, arguments: &[&str]) -> String {
-        let output = Command::new(program().with_file_name("etcdctl"))
+        let output = Command::new(self.program.with_file_name("etcdctl"))
             .env("ETCDCTL_API", "3")
             .args(["--endpoints", &self.endpoint])
             .args(arguments)
@@ -56,18 +63,21 @@ impl Drop for Etcd {
     }
 }
 
-/// `SDWAN_ETCD_3_5`, else where the project's set-up puts it.
-fn program() -> PathBuf {
-    let path = std::env::var_os("SDWAN_ETCD_3_5").map_or_else(
+/// `SDWAN_ETCD_3_5` and the like, else where the project's set-up puts it.
+fn program(release: &str) -> PathBuf {
+    let variable = format!("SDWAN_ETCD_{}", release.replace('.', "_"));
+    let path = std::env::var_os(variable).map_or_else(
         || {
-            let home = std::env::var_os("HOME").unwrap_or_default();
-            PathBuf::from(home).join(".cache/sdwan/etcd/3.5/usr/bin/etcd")
+            let home = PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
+            home.join(".cache/sdwan/etcd")
+                .join(release)
+                .join("usr/bin/etcd")
         },
         PathBuf::from,
     );
     assert!(
         path.is_file(),
-        "no etcd at {}: run cargo xtask test, or cargo xtask setup",
+        "no etcd {release} at {}: run cargo xtask test, or cargo xtask setup",
         path.display()
     );
     path

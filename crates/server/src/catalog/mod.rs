@@ -25,6 +25,7 @@ mod open;
 mod ops;
 mod refusals;
 mod snapshot;
+pub(crate) mod soundness;
 mod takeover;
 mod txn;
 mod types;
@@ -35,11 +36,13 @@ mod write;
 pub use crate::mirror::Dirty;
 pub use key::{forget_key, secrets_of};
 pub use open::FORMAT;
+pub(crate) use open::stored_format;
 pub use snapshot::Snapshot;
 pub use types::{
     Change, Changes, DeleteOptions, Error, Event, Hold, Mode, Observation, Options, OurRouter,
     Report, RouterView, Scope, Shown, What, WriteOptions,
 };
+pub(crate) use view::Stored;
 
 use crate::mirror::Mirror;
 use futures::stream::BoxStream;

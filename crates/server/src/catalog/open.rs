@@ -1,16 +1,13 @@
 //! Start: may this server work with this store? Its format, every stored row
 //! against today's schemas, and the indexes that today's schemas call for.
 
-use super::ops::Ops;
-use super::view::Stored;
+use super::soundness::{Index, leftovers, misfits};
 use super::{Catalog, Error, Options, key};
 use crate::keys;
-use crate::mirror::{Context, Mirror, ROUTER, State};
-use sdwan_model::resource::{ResourceRef, Row};
+use crate::mirror::{Context, Mirror, State};
+use sdwan_model::resource::ResourceRef;
 use sdwan_model::schema::Schemas;
-use sdwan_model::{rules, validate};
 use sdwan_store::{Condition, Listing, Op, Store};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -36,7 +33,7 @@ impl Catalog {
     ) -> Result<Arc<Self>, Error> {
         let listing = store.list(keys::ALL).await?;
         let newest = options.format;
-        let new = check_format(&listing, newest)?;
+        let new = stored_format(&listing, newest)?.is_none();
         let keyless = key::check(&listing, &options.secrets)?;
         let context = Arc::new(Context {
             schemas: Arc::clone(&schemas),
@@ -47,7 +44,7 @@ impl Catalog {
         problems.extend(misfits(&state));
         let index = Index::of(&state);
         let sound = index.repairs(&state).is_empty() && leftovers(&state).is_empty();
-        problems.extend(index.collisions);
+        problems.extend_from_slice(index.collisions());
         refuse(&problems)?;
         let unfinished = unfinished(&state);
         let mirror = Arc::new(Mirror::new(Arc::clone(&store), state));
@@ -60,10 +57,14 @@ impl Catalog {
             _follower: AbortOnDropHandle::new(follower),
         });
         if new {
-            let when = vec![Condition::Absent(keys::FORMAT.to_owned())];
+            // A restore may have begun on a store that was empty just now.
+            let absent = |key: &str| Condition::Absent(key.to_owned());
+            let when = vec![absent(keys::FORMAT), absent(keys::RESTORING)];
             let then = vec![Op::put(keys::FORMAT, newest.to_string())];
             if let Some(revision) = catalog.commit(when, then, &mut Vec::new()).await? {
                 catalog.wait_for(revision).await;
+            } else {
+                stored_format(&catalog.store.list(keys::META).await?, newest)?;
             }
         } else if catalog.tenure().is_alone() {
             catalog.raise_format().await?;
@@ -87,13 +88,27 @@ impl Catalog {
     }
 }
 
-/// Whether the store is new; an error if it is newer than `newest`.
-fn check_format(listing: &Listing, newest: u64) -> Result<bool, Error> {
-    let entry = listing.entries.iter().find(|e| e.key == keys::FORMAT);
-    let Some(entry) = entry else { return Ok(true) };
-    let text = String::from_utf8_lossy(&entry.value);
+/// The format of what the store holds; none of a new one.
+///
+/// # Errors
+/// [`Error::Open`] where a server has to keep away from it: its format is newer
+/// than `newest`, or a restore did not end.
+pub(crate) fn stored_format(listing: &Listing, newest: u64) -> Result<Option<u64>, Error> {
+    let value = |key| {
+        let entry = listing.entries.iter().find(|e| e.key == key)?;
+        Some(String::from_utf8_lossy(&entry.value))
+    };
+    if let Some(since) = value(keys::RESTORING) {
+        return Err(Error::Open(format!(
+            "the store is half restored: the restore that began at {since} runs still, or did \
+             not end: restore again"
+        )));
+    }
+    let Some(text) = value(keys::FORMAT) else {
+        return Ok(None);
+    };
     match text.parse::<u64>() {
-        Ok(format) if format <= newest => Ok(false),
+        Ok(format) if format <= newest => Ok(Some(format)),
         Ok(format) => Err(Error::Open(format!(
             "the store has format {format}, this server knows formats up to {newest}: \
              use the sdwan that wrote it, or a newer one"
@@ -102,24 +117,6 @@ fn check_format(listing: &Listing, newest: u64) -> Result<bool, Error> {
             "the store's format {text:?} is not a number: this is no store of sdwan's"
         ))),
     }
-}
-
-/// Stored rows that today's schemas would refuse.
-fn misfits(state: &State) -> Vec<String> {
-    let mut problems = Vec::new();
-    for kind in state.context.schemas.iter() {
-        let rows = state.records(&kind.id).filter_map(|r| r.declared.as_ref());
-        for row in rows.map(|declared| &declared.row) {
-            for violation in validate::stored(kind, &row.body) {
-                let at = keys::config(&kind.plural, &row.id);
-                problems.push(format!(
-                    "{at}: {}: {}",
-                    violation.pointer, violation.message
-                ));
-            }
-        }
-    }
-    problems
 }
 
 fn refuse(problems: &[String]) -> Result<(), Error> {
@@ -147,83 +144,4 @@ fn unfinished(state: &State) -> Vec<ResourceRef> {
         .filter(|leaving| leaving.cascade)
         .map(|leaving| leaving.row.reference())
         .collect()
-}
-
-/// The `/index` that the rows call for: a schema may have made a property
-/// unique, or a relation, since they were stored.
-struct Index {
-    unique: BTreeMap<String, String>,
-    references: BTreeSet<String>,
-    collisions: Vec<String>,
-}
-
-impl Index {
-    fn of(state: &State) -> Self {
-        let schemas = &state.context.schemas;
-        let kinds = schemas.iter().flat_map(|kind| state.records(&kind.id));
-        let declared = kinds.filter_map(|record| record.declared.as_ref());
-        let rows: Vec<&Arc<Row>> = declared.map(|declared| &declared.row).collect();
-        let mut unique = BTreeMap::new();
-        let mut collisions = Vec::new();
-        for row in &rows {
-            let plural = state.plural(&row.kind);
-            for (label, value) in rules::unique_values(schemas, row) {
-                let key = keys::unique(plural, &label, &value);
-                if let Some(other) = unique.insert(key, row.id.clone()) {
-                    let at = keys::config(plural, &row.id);
-                    collisions.push(format!("{at}: {label} {value} is {other}'s too"));
-                }
-            }
-        }
-        // References lead through unique values, so these must stand first.
-        let indexed = state.with_unique(&unique);
-        let mut references = BTreeSet::new();
-        for row in rows {
-            for (target, _) in rules::references(schemas, &Stored(&indexed), row) {
-                let of = state.plural(&target.kind);
-                let by = state.plural(&row.kind);
-                references.insert(keys::reference(of, &target.id, by, &row.id));
-            }
-        }
-        Self {
-            unique,
-            references,
-            collisions,
-        }
-    }
-
-    /// What is missing, and what is too much.
-    fn repairs(&self, state: &State) -> Vec<Op> {
-        let (unique, references) = state.index();
-        let missing = self.unique.iter().filter(|(key, id)| {
-            let stands = unique.get(key.as_str());
-            stands.is_none_or(|stands| **stands != ***id)
-        });
-        let mut ops: Vec<Op> = missing
-            .map(|(key, id)| Op::put(key, id.as_bytes()))
-            .collect();
-        let missing = self.references.iter();
-        let missing = missing.filter(|key| !references.contains(key.as_str()));
-        ops.extend(missing.map(|key| Op::put(key, "")));
-        let extra = unique
-            .keys()
-            .filter(|key| !self.unique.contains_key(&***key));
-        ops.extend(extra.map(|key| Op::delete(&**key)));
-        let extra = references
-            .iter()
-            .filter(|key| !self.references.contains(&***key));
-        ops.extend(extra.map(|key| Op::delete(&**key)));
-        ops
-    }
-}
-
-/// What is left of routers that were deleted by force, if the server stopped
-/// before all of it was gone.
-fn leftovers(state: &State) -> Vec<Op> {
-    let mut ops = Ops::default();
-    let present = |id: &str| state.record(ROUTER, id).is_some_and(|r| r.row().is_some());
-    for router in state.known_routers().filter(|id| !present(id)) {
-        ops.forget_router(state, router);
-    }
-    ops.into_ops()
 }

@@ -160,7 +160,7 @@ impl View for Recording<'_> {
 }
 
 /// The rows as the store has them, unrecorded.
-pub(super) struct Stored<'a>(pub(super) &'a State);
+pub(crate) struct Stored<'a>(pub(crate) &'a State);
 
 impl View for Stored<'_> {
     fn get(&self, kind: &str, id: &str) -> Option<Row> {

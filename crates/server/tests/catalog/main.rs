@@ -8,6 +8,7 @@ mod races;
 mod secret;
 mod soup;
 mod startup;
+mod upkeep;
 mod workers;
 mod writes;
 

@@ -119,6 +119,8 @@ async fn check(site: &Site, acts: &[Act]) -> Result<(), TestCaseError> {
         );
         prop_assert_eq!(format!("{one:?}"), format!("{two:?}"));
     }
+    let checked = upkeep::check(&*site.store).await;
+    prop_assert_eq!(checked.problems, Vec::<String>::new());
     // Every neighbor is seen by exactly the router that it names.
     for row in site.catalog.list("neighbor") {
         if row.status.as_ref().unwrap().status == Status::PendingDelete {

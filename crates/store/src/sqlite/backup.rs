@@ -1,7 +1,7 @@
-//! A copy of the store as it stands, taken while it is in use.
+//! The store as it stands, read or copied while it is in use.
 
-use super::{file, schema};
-use crate::Error;
+use super::{file, readers, schema};
+use crate::{Error, Listing};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use std::fs::{self, File, OpenOptions};
@@ -23,13 +23,7 @@ const TRIES: usize = 100;
 /// [`Error::Open`] if `from` is no store, if `to` exists (it is never
 /// overwritten), or if it can't be written; `to` then isn't there.
 pub fn backup(from: &Path, to: &Path) -> Result<(), Error> {
-    if fs::symlink_metadata(from).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-        return Err(file::refuse(from, "isn't there: nothing to back up"));
-    }
-    let source = file::resolve(from)?;
-    let source =
-        schema::connect(&source).map_err(|error| file::refuse(from, schema::explain(&error)))?;
-    schema::check(&source).map_err(|why| file::refuse(from, why))?;
+    let source = beside_a_server(from)?;
     if fs::symlink_metadata(to).is_ok() {
         return Err(exists(to));
     }
@@ -37,6 +31,34 @@ pub fn backup(from: &Path, to: &Path) -> Result<(), Error> {
     let part = Part::create(&target, to)?;
     part.fill(&source)?;
     part.publish(&target)
+}
+
+/// What [`crate::Store::list`] answers, of the store in a file that a server
+/// may have open and go on writing. Blocks meanwhile.
+///
+/// # Errors
+/// [`Error::Open`] if it is no store, or can't be read.
+pub fn list(from: &Path, prefix: &str) -> Result<Listing, Error> {
+    let mut source = beside_a_server(from)?;
+    let listing = source
+        .transaction()
+        .and_then(|snapshot| readers::list(&snapshot, prefix));
+    listing.map_err(|error| file::refuse(from, schema::explain(&error)))
+}
+
+/// A connection that takes no lock which a server needs.
+fn beside_a_server(from: &Path) -> Result<Connection, Error> {
+    if fs::symlink_metadata(from).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Err(file::refuse(
+            from,
+            "isn't there: name the server's database",
+        ));
+    }
+    let path = file::resolve(from)?;
+    let source =
+        schema::connect(&path).map_err(|error| file::refuse(from, schema::explain(&error)))?;
+    schema::check(&source).map_err(|why| file::refuse(from, why))?;
+    Ok(source)
 }
 
 /// The copy while it is made, under a name that nobody takes for a store; of

@@ -17,7 +17,7 @@ mod schema;
 mod tables;
 mod writer;
 
-pub use backup::backup;
+pub use backup::{backup, list};
 
 use crate::follow::{Source, follow};
 use crate::history::{Page, Recent};

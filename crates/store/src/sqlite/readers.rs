@@ -131,7 +131,7 @@ pub(super) fn after_all(prefix: &str) -> Vec<u8> {
     end
 }
 
-fn list(snapshot: &Transaction<'_>, prefix: &str) -> rusqlite::Result<Listing> {
+pub(super) fn list(snapshot: &Transaction<'_>, prefix: &str) -> rusqlite::Result<Listing> {
     let (revision, _) = position(snapshot)?;
     let mut select = snapshot.prepare_cached(
         "SELECT key, value, created, modified FROM entries
