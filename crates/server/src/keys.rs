@@ -36,6 +36,8 @@ const REFERENCE: &str = "/index/reference/";
 pub const MEMBERS: &str = "/cluster/members/";
 /// Which of them looks after which router.
 pub const CLAIMS: &str = "/cluster/claims/";
+/// Written where the mirror does not get to the store's revision by itself.
+pub const BEAT: &str = "/cluster/beat";
 const KEEPERS: &str = "/cluster/keepers/";
 
 /// What a key is about.

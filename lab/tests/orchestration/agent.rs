@@ -42,6 +42,7 @@ async fn server() -> Result<Server> {
         ..Config::default()
     };
     let deps = Deps {
+        cluster: None,
         store: Arc::new(Memory::new()),
         secrets: SecretBox::from_key([7; 32]),
         dial: Arc::new(GobgpDial::new(Timeouts::default(), SystemTime::now)),

@@ -58,14 +58,24 @@ pub(super) fn healthz() -> Response<Body> {
     respond("application/json", "{\"status\":\"ok\"}")
 }
 
-/// The mirror has read the whole store before the API starts, so what can be
-/// missing is only the way out: while it shuts down, nothing new should come.
+/// The mirror has read the whole store before the API starts, so reads can be
+/// served until it shuts down, when nothing new should come. A store that does
+/// not answer is no reason to send readers elsewhere: they are told.
 pub(super) fn readyz(api: &Api) -> Result<Response<Body>, Problem> {
     if api.shutdown.is_cancelled() {
         let message = "the server is shutting down";
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, message));
     }
-    Ok(respond("application/json", "{\"status\":\"ready\"}"))
+    let document = match api.catalog.stale() {
+        None => json!({ "status": "ready" }),
+        Some(age) => json!({
+            "status": "stale",
+            "age": age.as_secs(),
+            "detail": "the store does not answer: what is read is so many seconds old, \
+                       and nothing can be written",
+        }),
+    };
+    Ok(respond("application/json", document.to_string()))
 }
 
 /// Prometheus' text.

@@ -58,6 +58,8 @@ use tower_http::services::ServeDir;
 
 /// The revision of the store that an answer is true at.
 const X_REVISION: HeaderName = HeaderName::from_static("x-revision");
+/// How many seconds old an answer may be while the store does not answer.
+const X_DATA_AGE: HeaderName = HeaderName::from_static("x-data-age");
 /// How many rows a list has before paging.
 const X_TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 /// The log's name of a request.
@@ -171,7 +173,14 @@ fn cors(origins: &[String]) -> CorsLayer {
             Method::DELETE,
         ])
         .allow_headers([CONTENT_TYPE, IF_MATCH, LAST_EVENT_ID, X_AUTH_TOKEN])
-        .expose_headers([ETAG, LOCATION, X_TOTAL_COUNT, X_REVISION, X_REQUEST_ID])
+        .expose_headers([
+            ETAG,
+            LOCATION,
+            X_TOTAL_COUNT,
+            X_REVISION,
+            X_DATA_AGE,
+            X_REQUEST_ID,
+        ])
         .max_age(Duration::from_secs(600))
 }
 

@@ -3,7 +3,7 @@
 
 use super::problem::Problem;
 use super::routes::{Endpoint, FIB, Matched};
-use super::{Api, X_REQUEST_ID, about, cluster, fib, resources, routers, transaction};
+use super::{Api, X_DATA_AGE, X_REQUEST_ID, about, cluster, fib, resources, routers, transaction};
 use crate::cluster::Role;
 use axum::body::Body;
 use futures::FutureExt;
@@ -43,6 +43,12 @@ pub(super) async fn serve(api: Arc<Api>, request: Request<Body>) -> Response<Bod
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    if is_read(&method)
+        && let Some(age) = api.catalog.stale()
+    {
+        let headers = response.headers_mut();
+        headers.insert(X_DATA_AGE, age.as_secs().into());
     }
     let took = started.elapsed();
     let status = response.status();

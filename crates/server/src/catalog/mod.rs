@@ -23,6 +23,7 @@ mod hold;
 mod key;
 mod open;
 mod ops;
+mod pulse;
 mod refusals;
 mod snapshot;
 pub(crate) mod soundness;
@@ -50,6 +51,7 @@ use sdwan_model::schema::Schemas;
 use sdwan_store::{Revision, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 /// The resources. One for the whole server.
@@ -58,8 +60,12 @@ pub struct Catalog {
     schemas: Arc<Schemas>,
     options: Options,
     mirror: Arc<Mirror>,
-    /// Ends with the catalog.
-    _follower: AbortOnDropHandle<()>,
+    pulse: pulse::Pulse,
+    /// What workers have to say takes turns: after an outage all of them have
+    /// something.
+    words: Semaphore,
+    /// End with the catalog.
+    _tasks: [AbortOnDropHandle<()>; 2],
 }
 
 impl Catalog {

@@ -1,14 +1,17 @@
 //! Start: may this server work with this store? Its format, every stored row
 //! against today's schemas, and the indexes that today's schemas call for.
 
+use super::pulse::Pulse;
 use super::soundness::{Index, leftovers, misfits};
+use super::worker::WORDS_AT_ONCE;
 use super::{Catalog, Error, Options, key};
 use crate::keys;
 use crate::mirror::{Context, Mirror, State};
 use sdwan_model::resource::ResourceRef;
 use sdwan_model::schema::Schemas;
 use sdwan_store::{Condition, Listing, Op, Store};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 /// The newest format that this server reads and writes. It goes up with every
@@ -49,12 +52,17 @@ impl Catalog {
         let unfinished = unfinished(&state);
         let mirror = Arc::new(Mirror::new(Arc::clone(&store), state));
         let follower = tokio::spawn(Arc::clone(&mirror).follow());
-        let catalog = Arc::new(Self {
-            store,
-            schemas,
-            options,
-            mirror,
-            _follower: AbortOnDropHandle::new(follower),
+        let catalog = Arc::new_cyclic(|catalog| {
+            let pulse = tokio::spawn(Self::keep_pulse(Weak::clone(catalog)));
+            Self {
+                store,
+                schemas,
+                options,
+                mirror,
+                pulse: Pulse::new(),
+                words: Semaphore::new(WORDS_AT_ONCE),
+                _tasks: [follower, pulse].map(AbortOnDropHandle::new),
+            }
         });
         if new {
             // A restore may have begun on a store that was empty just now.

@@ -19,6 +19,11 @@ use std::sync::Arc;
 /// One word, with what must hold for it: never split between commits.
 pub(super) type Word = (Option<Condition>, Op);
 
+/// Commits of workers' words under way: the rest wait their turn, so that
+/// after an outage, when every router has news, readers and operators get
+/// through as well.
+pub(super) const WORDS_AT_ONCE: usize = 64;
+
 /// Words in one commit. Under the store's limit of operations, and words are
 /// small.
 const WORDS: usize = 2000;
@@ -194,6 +199,7 @@ impl Catalog {
             if words.is_empty() {
                 return Ok(());
             }
+            let turn = self.words.acquire().await;
             let more = words.split_off(words.len().min(WORDS));
             let mut when: Vec<Condition> = Vec::with_capacity(words.len() + 1);
             when.extend(allowed(&base)?);
@@ -202,7 +208,9 @@ impl Catalog {
                 when.extend(condition.filter(|c| when.last() != Some(c)));
                 then.push(op);
             }
-            match self.commit(when, then, &mut lost).await? {
+            let outcome = self.commit(when, then, &mut lost).await;
+            drop(turn);
+            match outcome? {
                 Some(revision) => {
                     lost.clear();
                     self.mirror.wait_for(revision).await;

@@ -119,7 +119,8 @@ pub fn options() -> Options {
 }
 
 fn options_after(ids: u64) -> Options {
-    let next = AtomicU64::new(ids + 1);
+    // Opening a new store takes the first two.
+    let next = AtomicU64::new(ids);
     Options {
         secrets: SecretBox::from_key([7; 32]),
         ids: Arc::new(move || Uuid::from_u128(next.fetch_add(1, Ordering::Relaxed).into())),

@@ -43,7 +43,7 @@ async fn site() -> Site {
     let options = DeleteOptions::default();
     let delete = site.catalog.delete("neighbor", &gone.row.id, options);
     delete.await.unwrap();
-    put(&*site.store, "/meta/key", "\u{e9}".as_bytes()).await;
+    put(&*site.store, "/meta/note", "\u{e9}".as_bytes()).await;
     site
 }
 
@@ -174,14 +174,14 @@ async fn who_runs_and_what_they_see_is_not_dumped() {
     let site = site().await;
     put(&*site.store, "/cluster/members/m", "{}").await;
     put(&*site.store, "/cluster/keepers/r", "m").await;
-    put(&*site.store, "/meta/key", [0xff, 0]).await;
+    put(&*site.store, "/meta/note", [0xff, 0]).await;
     let dump = dump(&*site.store).await;
     let has = |prefix: &str| dump.entries.iter().any(|e| e.key.starts_with(prefix));
     assert!(has("/config/") && has("/state/") && has("/monitoring/") && has("/deleting/"));
     assert!(!has("/cluster/") && !has("/reachability/") && !has("/meta/format"));
     // What is no text goes as well.
     let again = read(&text(&dump)).unwrap();
-    let key = again.entries.iter().find(|e| e.key == "/meta/key").unwrap();
+    let key = again.entries.iter().find(|e| e.key == "/meta/note").unwrap();
     assert_eq!(key.value, [0xff, 0]);
 }
 

@@ -367,3 +367,57 @@ async fn routers_that_are_deleted_leave_no_claim() {
     assert_eq!(left, [format!("/cluster/members/{}", one.name())]);
     one.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_away_readers_are_told_and_all_is_caught_up_later() {
+    let world = World::new();
+    let one = world.join().await;
+    let (_, neighbors) = fabric(&world, &one).await;
+    assert_eq!(one.catalog.stale(), None);
+    one.store.set_down(true);
+    sleep(Duration::from_secs(60)).await;
+    let age = one.catalog.stale().unwrap();
+    assert!(
+        (Duration::from_secs(55)..=Duration::from_secs(65)).contains(&age),
+        "{age:?}"
+    );
+    for (n, neighbor) in (1..).zip(&neighbors) {
+        assert_eq!(one.status(neighbor), "UP", "as it was");
+        world
+            .daemon(&address(n))
+            .session(A, SessionState::Idle, "hold timer expired");
+    }
+    let refused = one
+        .catalog
+        .create("neighbor", json!({}), Default::default())
+        .await;
+    assert!(refused.is_err());
+    sleep(Duration::from_secs(60)).await;
+    one.store.set_down(false);
+    for neighbor in &neighbors {
+        one.becomes(neighbor, "DOWN").await;
+        assert!(one.reason(neighbor).contains("hold timer expired"));
+    }
+    assert_eq!(one.catalog.stale(), None);
+    one.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revision_that_no_watch_shows_keeps_nobody_waiting() {
+    let world = World::new();
+    let one = world.join().await;
+    let nothing = Commit {
+        id: Uuid::from_u128(1),
+        when: Vec::new(),
+        then: vec![Op::delete("/nowhere")],
+    };
+    let Outcome::Committed(revision) = world.store.commit(nothing).await.unwrap() else {
+        panic!("nothing stands against it")
+    };
+    assert!(one.catalog.revision() < revision);
+    let waited = tokio::time::timeout(Duration::from_secs(5), one.catalog.wait_for(revision));
+    waited.await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(one.catalog.stale(), None);
+    one.stop().await;
+}
