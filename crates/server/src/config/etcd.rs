@@ -1,7 +1,7 @@
 //! Which etcd is the store, and who to be there: `etcd`.
 
 use super::Error;
-use sdwan_store::etcd::{Options, User};
+use sdwan_store::etcd::{Identity, Options, Tls, User};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,10 @@ pub struct Etcd {
     pub prefix: String,
     /// A user of etcd's, where it asks for one.
     pub user: Option<(String, Password)>,
+    /// Certificates of the authorities that have signed etcd's, in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// Where etcd asks for it: a certificate, and its private key.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// A password, or where it is.
@@ -51,21 +55,49 @@ impl Etcd {
     /// What the store is opened with; reads the files.
     ///
     /// # Errors
-    /// [`Error::Unreadable`] for a file that can't be read, or that everybody can.
+    /// [`Error::Unreadable`] for a file that can't be read, or for one that
+    /// everybody can and should not.
     pub fn options(&self) -> Result<Options, Error> {
-        let user = self.user.as_ref().map(|(name, password)| {
-            let password = match password {
-                Password::Is(password) => password.clone(),
-                Password::In(path) => first_line(path)?,
-            };
-            let name = name.clone();
-            Ok(User { name, password })
-        });
         Ok(Options {
             prefix: self.prefix.clone(),
-            user: user.transpose()?,
+            user: self.user()?,
+            tls: self.tls()?,
             ..Options::at(self.endpoints.clone())
         })
+    }
+
+    fn user(&self) -> Result<Option<User>, Error> {
+        let Some((name, password)) = &self.user else {
+            return Ok(None);
+        };
+        let password = match password {
+            Password::Is(password) => password.clone(),
+            Password::In(path) => first_line(path)?,
+        };
+        let name = name.clone();
+        Ok(Some(User { name, password }))
+    }
+
+    /// The store judges whether it goes with the endpoints.
+    fn tls(&self) -> Result<Option<Tls>, Error> {
+        if self.ca_file.is_none() && self.identity.is_none() {
+            return Ok(None);
+        }
+        let identity = self.identity.as_ref().map(|(certificate, key)| {
+            Ok(Identity {
+                certificate: text(certificate)?,
+                key: secret(key)?,
+            })
+        });
+        Ok(Some(Tls {
+            ca: self
+                .ca_file
+                .as_deref()
+                .map(text)
+                .transpose()?
+                .unwrap_or_default(),
+            identity: identity.transpose()?,
+        }))
     }
 }
 
@@ -87,7 +119,11 @@ fn secret(path: &Path) -> Result<SecretString, Error> {
         let why = format!("everybody can read it (mode {mode:03o}): chmod 600 it");
         return Err(unreadable(path, why));
     }
-    Ok(std::fs::read_to_string(path).map_err(wrong)?.into())
+    text(path).map(Into::into)
+}
+
+fn text(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|error| unreadable(path, error))
 }
 
 fn unreadable(path: &Path, reason: impl std::fmt::Display) -> Error {

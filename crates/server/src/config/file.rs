@@ -120,10 +120,22 @@ fn etcd(top: &Section<'_>, findings: &Findings, folder: &Path) -> Option<Etcd> {
     if user.is_some() && password.is_none() {
         etcd.error("user", "a user needs a \"password_file\"");
     }
+    let file = |key| etcd.text(key).map(|path| folder.join(path));
+    let (certificate, key) = (file("cert_file"), file("key_file"));
+    if certificate.is_some() != key.is_some() {
+        etcd.error("cert_file", "\"cert_file\" and \"key_file\" go together");
+    }
+    let ca_file = file("ca_file");
+    if certificate.is_some() && ca_file.is_none() {
+        let message = "a certificate for etcd needs a \"ca_file\" to know etcd by";
+        etcd.error("cert_file", message);
+    }
     Some(Etcd {
         endpoints,
         prefix: etcd.text("prefix").unwrap_or_default().to_owned(),
         user: user.zip(password),
+        ca_file,
+        identity: certificate.zip(key),
     })
 }
 

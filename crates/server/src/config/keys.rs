@@ -64,7 +64,16 @@ pub(super) const DATABASE: Keys = Keys {
 
 /// `etcd`, where it is a mapping.
 pub(super) const ETCD: Keys = Keys {
-    known: &["endpoints", "prefix", "user", "password", "password_file"],
+    known: &[
+        "endpoints",
+        "prefix",
+        "user",
+        "password",
+        "password_file",
+        "ca_file",
+        "cert_file",
+        "key_file",
+    ],
     ignored: &[],
 };
 

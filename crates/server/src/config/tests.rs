@@ -166,6 +166,14 @@ fn unsupported_features_fail_closed() {
         ("etcd: {}", "endpoints"),
         ("etcd: {endpoints: []}", "endpoints"),
         ("etcd: {endpoints: \"h:1\", user: me}", "password_file"),
+        (
+            "etcd: {endpoints: \"h:1\", ca_file: a, cert_file: c}",
+            "key_file",
+        ),
+        (
+            "etcd: {endpoints: \"h:1\", cert_file: c, key_file: k}",
+            "ca_file",
+        ),
         ("etcd: {endpoints: \"h:1\", password: hush}", "user"),
         (
             "etcd: {endpoints: \"h:1\", user: me, password: hush, password_file: p}",
@@ -200,11 +208,16 @@ fn an_etcd_is_a_list_or_a_mapping_and_goes_before_the_database() {
     ] {
         assert_eq!(etcd(text), Some(Etcd::at(one.clone())), "{text}");
     }
-    let mapped = etcd("etcd: {endpoints: [a:1, b:2], prefix: wan, user: me, password_file: pass}");
+    let mapped = etcd(
+        "etcd: {endpoints: [a:1, b:2], prefix: wan, user: me, password_file: pass, \
+         ca_file: /ca, cert_file: cert, key_file: key}",
+    );
     let expected = Etcd {
         endpoints: vec!["a:1".into(), "b:2".into()],
         prefix: "wan".into(),
         user: Some(("me".into(), Password::In("etc/pass".into()))),
+        ca_file: Some("/ca".into()),
+        identity: Some(("etc/cert".into(), "etc/key".into())),
     };
     assert_eq!(mapped, Some(expected));
 
@@ -262,6 +275,36 @@ fn a_password_comes_from_a_file_that_not_everybody_reads_and_is_never_told() {
     let user = etcd.options().expect("readable").user.expect("a user");
     assert_eq!(user.password.expose_secret(), "hush ");
     assert!(!format!("{user:?}").contains("hush"));
+}
+
+#[test]
+fn certificates_for_etcd_come_from_files_and_only_the_key_is_a_secret() {
+    use secrecy::ExposeSecret as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        let everybody = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(&path, everybody).expect("a mode");
+        path
+    };
+    let key = write("key", "the key");
+    let etcd = Etcd {
+        ca_file: Some(write("ca", "the ca")),
+        identity: Some((write("cert", "the cert"), key.clone())),
+        ..Etcd::at(vec!["https://h:1".into()])
+    };
+    let told = etcd.options().expect_err("an open key").to_string();
+    assert!(told.contains("key: everybody"), "{told}");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).expect("a mode");
+    let tls = etcd.options().expect("readable").tls.expect("TLS");
+    let identity = tls.identity.expect("an identity");
+    assert_eq!((&*tls.ca, &*identity.certificate), ("the ca", "the cert"));
+    assert_eq!(identity.key.expose_secret(), "the key");
+    std::fs::remove_file(folder.path().join("ca")).expect("removed");
+    let told = etcd.options().expect_err("no CA").to_string();
+    assert!(told.contains("ca: No such file"), "{told}");
 }
 
 #[test]
@@ -408,6 +451,9 @@ fn the_manuals_files_are_right() {
     let configuration = files.next().expect("a configuration");
     let loaded = load(configuration).expect("a right configuration");
     assert_eq!(loaded.config.schemas, [Path::new("etc/./sites.yaml")]);
+    let etcd = files.next().expect("a configuration with an etcd");
+    let etcd = load(etcd).expect("a right configuration").config.etcd;
+    assert!(etcd.is_some_and(|etcd| etcd.identity.is_some()));
     let schemas = files.next().expect("schemas");
     let document = Document::parse("sites.yaml", schemas).expect("YAML");
     let schemas = sdwan_model::schema::Schemas::load(&[document]).expect("right schemas");

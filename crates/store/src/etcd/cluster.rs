@@ -2,13 +2,15 @@
 //! member where one does not answer.
 
 use super::Options;
-use super::failure::{Failure, Refusal};
+use super::endpoint;
+use super::failure::{Failure, Refusal, innermost};
+use super::tls::Speech;
 use super::wire::{AuthenticateRequest, AuthenticateResponse};
 use crate::Error;
 use http::uri::PathAndQuery;
 use prost::Message;
 use secrecy::ExposeSecret as _;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -57,6 +59,9 @@ pub(super) struct Cluster {
     members: Vec<Member>,
     /// The member that answered last, or the one after that which didn't.
     current: AtomicUsize,
+    speech: Speech,
+    /// Whether one of them ever did.
+    answered: AtomicBool,
     user: Option<super::User>,
     token: Mutex<Option<Token>>,
     /// A token costs etcd a tenth of a second of computing: one at a time.
@@ -76,18 +81,16 @@ impl Cluster {
     /// Connects to nobody yet.
     ///
     /// # Errors
-    /// [`Error::Open`] for endpoints that are none.
+    /// [`Error::Open`] for endpoints that are none, or don't go together.
     pub(super) fn new(options: Options) -> Result<Self, Error> {
-        if options.endpoints.is_empty() {
-            return Err(Error::Open("no endpoint of etcd is given".into()));
-        }
-        let endpoints = options.endpoints.iter();
-        let members = endpoints
-            .map(|address| member(address, &options.timeouts))
-            .collect::<Result<_, _>>()?;
+        let members = options.endpoints.iter().zip(endpoint::all(&options)?);
         Ok(Self {
-            members,
+            members: members
+                .map(|(address, endpoint)| member(address, endpoint, &options.timeouts))
+                .collect(),
             current: AtomicUsize::new(0),
+            speech: Speech::of(options.tls.as_ref()),
+            answered: AtomicBool::new(false),
             user: options.user,
             token: Mutex::default(),
             authenticating: tokio::sync::Mutex::default(),
@@ -133,7 +136,10 @@ impl Cluster {
                         self.move_on(index);
                         failure
                     }
-                    answer => return answer,
+                    answer => {
+                        self.answered.store(true, Relaxed);
+                        return answer;
+                    }
                 };
             }
             if Instant::now() + pause >= deadline {
@@ -247,7 +253,9 @@ impl Cluster {
     }
 
     pub(super) fn failure(&self, index: usize, status: &Status) -> Failure {
-        Failure::of(&self.members[index].address, status)
+        let fresh = !self.answered.load(Relaxed);
+        let hint = self.speech.hint(status).filter(|_| fresh);
+        Failure::of(&self.members[index].address, status, hint)
     }
 
     fn request<Q>(&self, question: Q) -> Request<Q> {
@@ -271,8 +279,9 @@ impl Cluster {
         match grpc.ready().await {
             Ok(()) => Ok(grpc),
             Err(error) => Err(Failure::NotSent(format!(
-                "etcd at {}: {error}",
-                self.members[index].address
+                "etcd at {}: {}",
+                self.members[index].address,
+                innermost(&error)
             ))),
         }
     }
@@ -318,33 +327,16 @@ impl Cluster {
     }
 }
 
-fn member(address: &str, timeouts: &super::Timeouts) -> Result<Member, Error> {
-    let endpoint = endpoint(address)?
+fn member(address: &str, endpoint: Endpoint, timeouts: &super::Timeouts) -> Member {
+    let endpoint = endpoint
         .connect_timeout(timeouts.connect)
         .tcp_nodelay(true)
         .tcp_keepalive(Some(PROBE_IDLE_EVERY))
         .http2_keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
-    Ok(Member {
+    Member {
         address: address.to_owned(),
         channel: endpoint.connect_lazy(),
         endpoint,
-    })
-}
-
-/// What an address says.
-pub(super) fn endpoint(address: &str) -> Result<Endpoint, Error> {
-    let wrong = |why: &dyn std::fmt::Display| {
-        Error::Open(format!("{address:?} is no endpoint of etcd: {why}"))
-    };
-    let uri = match address.split_once("://") {
-        None => format!("http://{address}"),
-        Some(("http", _)) => address.to_owned(),
-        Some((scheme, _)) => return Err(wrong(&format!("{scheme} is not spoken, only http"))),
-    };
-    let endpoint = Endpoint::from_shared(uri).map_err(|error| wrong(&error))?;
-    if endpoint.uri().port_u16().is_none() {
-        return Err(wrong(&"expected HOST:PORT or http://HOST:PORT"));
     }
-    Ok(endpoint)
 }

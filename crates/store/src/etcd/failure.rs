@@ -1,8 +1,9 @@
 //! What a failed call leaves behind: told apart by etcd's texts, since its
 //! codes say less.
 
+use super::tls;
 use crate::Error;
-use std::error::Error as _;
+use std::error::Error as StdError;
 use tonic::{Code, Status};
 
 /// Why a call has no answer.
@@ -34,10 +35,14 @@ pub(super) enum Refusal {
 }
 
 impl Failure {
-    /// Of a member's answer.
-    pub(super) fn of(member: &str, status: &Status) -> Self {
+    /// Of a member's answer, or of what came instead; `hint` is what that may
+    /// mean.
+    pub(super) fn of(member: &str, status: &Status, hint: Option<&str>) -> Self {
         let says = |text: &str| status.message().contains(text);
-        let why = || format!("etcd at {member}: {}", plain(status));
+        let why = || match hint {
+            Some(hint) => format!("etcd at {member}: {}: {hint}", plain(status)),
+            None => format!("etcd at {member}: {}", plain(status)),
+        };
         if never_connected(status) || NOT_TAKEN.into_iter().any(says) {
             return Self::NotSent(why());
         }
@@ -110,7 +115,7 @@ const TOO_LARGE: [&str; 3] = [
 ];
 
 /// Whether there was no connection to send anything over.
-fn never_connected(status: &Status) -> bool {
+pub(super) fn never_connected(status: &Status) -> bool {
     let mut cause = status.source();
     while let Some(error) = cause {
         if error.is::<tonic::ConnectError>() {
@@ -121,15 +126,29 @@ fn never_connected(status: &Status) -> bool {
     false
 }
 
-/// The innermost cause says what happened; the ones around it only where.
 fn plain(status: &Status) -> String {
-    let mut cause = status.source();
-    let mut text = status.message().to_owned();
-    while let Some(error) = cause {
-        text = error.to_string();
-        cause = error.source();
+    match status.source() {
+        Some(cause) => innermost(cause),
+        None => status.message().to_owned(),
     }
-    text
+}
+
+/// With what can be done about it.
+pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
+    let cause = root(error);
+    match tls::advice(cause) {
+        Some(advice) => format!("{cause}: {advice}"),
+        None => cause.to_string(),
+    }
+}
+
+/// The innermost cause says what happened, the ones around it only where.
+pub(super) fn root<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause
 }
 
 #[cfg(test)]
@@ -138,7 +157,7 @@ mod tests {
 
     #[test]
     fn what_may_have_happened_is_told_from_what_did_not() {
-        let of = |code, text: &str| Failure::of("a:1", &Status::new(code, text));
+        let of = |code, text: &str| Failure::of("a:1", &Status::new(code, text), None);
         let lost = of(Code::Unavailable, "etcdserver: request timed out");
         assert!(matches!(lost, Failure::Lost(_)), "{lost:?}");
         let full = of(

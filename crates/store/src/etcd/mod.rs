@@ -11,14 +11,18 @@
 
 mod cluster;
 mod commit;
+mod endpoint;
 mod failure;
 mod ids;
 mod layout;
 mod list;
+mod tls;
 mod txn;
 mod watch;
 mod wire;
 mod witness;
+
+pub use tls::{Identity, Tls};
 
 use crate::{Commit, Error, LeaseId, Listing, Outcome, Revision, Stats, Store, Watch, lease};
 use cluster::{Again, Cluster, rpc};
@@ -43,7 +47,7 @@ use wire::{
 /// # Errors
 /// [`Error::Open`], with what is wrong.
 pub fn check_endpoint(text: &str) -> Result<(), Error> {
-    cluster::endpoint(text).map(drop)
+    endpoint::parse(text).map(drop)
 }
 
 /// Beside 4096 operations of framing there is room for this in a request.
@@ -52,13 +56,16 @@ const LONGEST_PREFIX: usize = 32;
 /// Which etcd, and which part of it.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Its members: `HOST:PORT` or `http://HOST:PORT`.
+    /// Its members: `HOST:PORT`, `http://HOST:PORT` or, all of them,
+    /// `https://HOST:PORT`.
     pub endpoints: Vec<String>,
     /// What every key is put behind, at most 32 bytes; with the empty one the
     /// keys are the entries' own.
     pub prefix: String,
     /// Who to be, where etcd asks for that.
     pub user: Option<User>,
+    /// With `https://`, and only then.
+    pub tls: Option<Tls>,
     /// How long to wait.
     pub timeouts: Timeouts,
 }
@@ -71,13 +78,13 @@ impl Options {
             endpoints,
             prefix: String::new(),
             user: None,
+            tls: None,
             timeouts: Timeouts::default(),
         }
     }
 }
 
-/// A user of etcd's. The password goes over the network as it is: TLS is not
-/// spoken yet.
+/// A user of etcd's. Without TLS the password goes over the network as it is.
 #[derive(Clone, Debug)]
 pub struct User {
     /// Its name.
@@ -145,7 +152,11 @@ impl Etcd {
             )));
         }
         let layout = Layout::new(options.prefix.clone());
+        let warning = endpoint::warning(&options);
         let cluster = Cluster::new(options)?;
+        if let Some(warning) = warning {
+            tracing::warn!("{warning}");
+        }
         let status: StatusResponse = cluster
             .call(
                 rpc::STATUS,

@@ -4,7 +4,7 @@
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use sdwan_store::etcd::{Etcd, Options, Timeouts};
+use sdwan_store::etcd::{Etcd, Options, Timeouts, Tls};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -37,11 +37,21 @@ fn program(release: &str) -> PathBuf {
     path
 }
 
+/// How one speaks TLS with it.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) tls: Tls,
+    /// The same for etcd and for its command line tool.
+    pub(crate) etcd: Vec<String>,
+    pub(crate) etcdctl: Vec<String>,
+}
+
 /// One member.
 pub(crate) struct Daemon {
     program: PathBuf,
     arguments: Vec<String>,
     pub(crate) address: String,
+    door: Option<Door>,
     child: Child,
     _folder: TempDir,
 }
@@ -58,14 +68,24 @@ impl Daemon {
         members.remove(0)
     }
 
+    /// One that speaks nothing but TLS.
+    pub(crate) async fn behind(release: &str, door: &Door) -> Self {
+        let mut members = Self::started(release, 1, &[], Some(door)).await;
+        members.remove(0)
+    }
+
     /// So many members of one cluster, which all answer.
     pub(crate) async fn cluster(release: &str, size: usize, more: &[&str]) -> Vec<Self> {
+        Self::started(release, size, more, None).await
+    }
+
+    async fn started(release: &str, size: usize, more: &[&str], door: Option<&Door>) -> Vec<Self> {
         // Another process may take a port in between: then that member ends,
         // and all is tried again with others.
         'tries: for _ in 0..5 {
             let peers: Vec<_> = (0..size).map(|_| free_port()).collect();
             let mut members: Vec<_> = (0..size)
-                .map(|index| Self::member(release, &peers, index, more))
+                .map(|index| Self::member(release, &peers, index, more, door))
                 .collect();
             for member in &mut members {
                 if !member.answers().await {
@@ -77,15 +97,24 @@ impl Daemon {
         panic!("etcd {release} does not answer");
     }
 
-    fn member(release: &str, peers: &[u16], index: usize, more: &[&str]) -> Self {
+    fn member(
+        release: &str,
+        peers: &[u16],
+        index: usize,
+        more: &[&str],
+        door: Option<&Door>,
+    ) -> Self {
         // In memory where that can be: these etcds need not outlive the machine.
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let folder = folder.unwrap();
         let address = format!("127.0.0.1:{}", free_port());
+        let (address, client) = match door {
+            Some(_) => (format!("https://{address}"), format!("https://{address}")),
+            None => (address.clone(), format!("http://{address}")),
+        };
         let peer = |index: usize| format!("http://127.0.0.1:{}", peers[index]);
         let all = (0..peers.len()).map(|index| format!("m{index}={}", peer(index)));
         let data = folder.path().join("data");
-        let client = format!("http://{address}");
         let pairs = [
             ("--name", format!("m{index}")),
             ("--data-dir", data.display().to_string()),
@@ -101,13 +130,16 @@ impl Daemon {
             ("--log-level", "error".into()),
         ];
         let pairs = pairs.into_iter().flat_map(|(a, b)| [a.to_owned(), b]);
-        let arguments: Vec<_> = pairs.chain(more.iter().map(|&a| a.to_owned())).collect();
+        let guard = door.iter().flat_map(|door| door.etcd.clone());
+        let more = more.iter().map(|&a| a.to_owned());
+        let arguments: Vec<_> = pairs.chain(more).chain(guard).collect();
         let program = program(release);
         let child = spawn(&program, &arguments);
         Self {
             program,
             arguments,
             address,
+            door: door.cloned(),
             child,
             _folder: folder,
         }
@@ -134,7 +166,10 @@ impl Daemon {
     }
 
     pub(crate) fn options(&self) -> Options {
-        Options::at(vec![self.address.clone()])
+        Options {
+            tls: self.door.as_ref().map(|door| door.tls.clone()),
+            ..Options::at(vec![self.address.clone()])
+        }
     }
 
     pub(crate) async fn store(&self) -> Etcd {
@@ -174,6 +209,7 @@ impl Daemon {
         let output = Command::new(self.program.with_file_name("etcdctl"))
             .env("ETCDCTL_API", "3")
             .args(["--endpoints", &self.address])
+            .args(self.door.iter().flat_map(|door| &door.etcdctl))
             .args(arguments)
             .output()
             .unwrap();

@@ -30,7 +30,7 @@ async fn options_that_cannot_work_are_named() {
     for (options, part) in [
         (Options::at(vec![]), "no endpoint"),
         (Options::at(vec!["localhost".into()]), "expected HOST:PORT"),
-        (Options::at(vec!["unix://x:1".into()]), "only http"),
+        (Options::at(vec!["unix://x:1".into()]), "http://"),
         (
             Options {
                 prefix: "p".repeat(33),
