@@ -27,6 +27,19 @@ pub struct Answer {
     pub body: Value,
     /// `ETag` without quotes: the row's version.
     pub etag: Option<String>,
+    /// `X-Revision`: what the answer is as new as.
+    pub revision: Option<String>,
+}
+
+impl Answer {
+    /// The path, to be read no older than this answer, whichever server
+    /// answers next.
+    pub(crate) fn then(&self, path: &str) -> String {
+        match &self.revision {
+            Some(revision) => format!("{path}?min_revision={}", segment(revision)),
+            None => path.to_owned(),
+        }
+    }
 }
 
 impl Http {
@@ -106,11 +119,9 @@ impl Http {
                 .collect::<Vec<_>>()
                 .join("\n")
         });
-        let etag = response
-            .headers()
-            .get("etag")
-            .and_then(|v| v.to_str().ok())
-            .map(|v| v.trim_matches('"').to_owned());
+        let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
+        let etag = header("etag").map(|v| v.trim_matches('"').to_owned());
+        let revision = header("x-revision").map(str::to_owned);
         let bytes = response.bytes().await.map_err(|e| self.unreachable(&e))?;
         if !status.is_success() {
             return Err(refusal(status, &bytes));
@@ -119,6 +130,7 @@ impl Http {
             return Ok(Answer {
                 body: Value::Null,
                 etag,
+                revision,
             });
         }
         let body = serde_json::from_slice(&bytes).map_err(|e| {
@@ -127,7 +139,11 @@ impl Http {
                 self.endpoint
             ))
         })?;
-        Ok(Answer { body, etag })
+        Ok(Answer {
+            body,
+            etag,
+            revision,
+        })
     }
 
     /// To stderr, for those who asked for it. Never bodies or request

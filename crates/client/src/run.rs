@@ -154,9 +154,11 @@ async fn execute(http: &Http, kinds: &[Kind], call: Invocation) -> Result<String
         Verb::Delete { name, mut query } => {
             let found = resolve::find(http, kind, &name).await?;
             query.extend(dry_run(&call));
-            http.send(Method::DELETE, &found.path, &query, None).await?;
+            let delete = http.send(Method::DELETE, &found.path, &query, None);
+            let answer = delete.await?;
             if let (Some((_, timeout)), false) = (call.wait, call.dry_run) {
-                wait::until_gone(http, kind, &found.path, timeout).await?;
+                let path = answer.then(&found.path);
+                wait::until_gone(http, kind, &path, timeout).await?;
             }
             Ok(String::new())
         }
@@ -183,10 +185,10 @@ async fn write(
     )]));
     let query: Vec<_> = dry_run(call).into_iter().collect();
     let answer = http.send(method, path, &query, Some(&wrapped)).await?;
-    let mut row = resolve::unwrap(kind, answer.body)?;
+    let mut row = resolve::unwrap(kind, answer.body.clone())?;
     if let (Some((what, timeout)), false) = (call.wait, call.dry_run) {
         let id = row.get("id").and_then(Value::as_str).unwrap_or_default();
-        let path = format!("{}/{}", kind.url(), segment(id));
+        let path = answer.then(&format!("{}/{}", kind.url(), segment(id)));
         row = wait::until(http, kind, &path, what, timeout).await?;
     }
     Ok(output::row(

@@ -255,6 +255,23 @@ schemas:
 }
 
 #[test]
+fn whichever_server_is_asked_while_it_waits_has_seen_the_write() {
+    let server = Server::start();
+    router(&server, "r", 1);
+    let set = ["set", "--local_as", "65002", "--timeout", "1", "r"];
+    let delete = ["delete", "--force", "--timeout", "60", "r"];
+    // The router never answers, but a deletion by force is over at once.
+    for (words, code) in [(&set[..], 6), (&delete[..], 0)] {
+        let output = server.client(&[&["router"], words, &["--wait", "--verbosity", "1"]].concat());
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        let mut asked = said.lines().filter(|line| line.starts_with("GET "));
+        let last = asked.next_back().unwrap();
+        assert!(last.contains("?min_revision="), "{said}");
+    }
+}
+
+#[test]
 fn a_server_that_is_not_there_is_named() {
     let server = Server::start();
     let endpoint = format!("http://127.0.0.1:{}", free_port());

@@ -18,6 +18,8 @@ pub const KEY: &str = "/meta/key";
 pub const EPOCH: &str = "/meta/epoch";
 /// There from a restore's first commit to its last.
 pub const RESTORING: &str = "/meta/restoring";
+/// Written by a server that has to see how far the store is.
+pub const SYNC: &str = "/meta/sync";
 /// What the store knows of itself.
 pub const META: &str = "/meta/";
 /// What servers that share a store tell each other; nothing that lasts.
@@ -36,8 +38,6 @@ const REFERENCE: &str = "/index/reference/";
 pub const MEMBERS: &str = "/cluster/members/";
 /// Which of them looks after which router.
 pub const CLAIMS: &str = "/cluster/claims/";
-/// Written where the mirror does not get to the store's revision by itself.
-pub const BEAT: &str = "/cluster/beat";
 const KEEPERS: &str = "/cluster/keepers/";
 
 /// What a key is about.
@@ -65,6 +65,8 @@ pub enum Key<'a> {
     Keeper(&'a str),
     /// The store's format.
     Format,
+    /// How often the store was restored.
+    Epoch,
     /// A unique value and who holds it.
     Unique,
     /// A row's reference to another.
@@ -107,6 +109,8 @@ impl<'a> Key<'a> {
             Self::Keeper(router)
         } else if key == FORMAT {
             Self::Format
+        } else if key == EPOCH {
+            Self::Epoch
         } else if key.starts_with(UNIQUE) {
             Self::Unique
         } else {
@@ -261,6 +265,7 @@ mod tests {
             (keeper("1"), Key::Keeper("1")),
             (FORMAT.to_owned(), Key::Format),
             (KEY.to_owned(), Key::Other),
+            (EPOCH.to_owned(), Key::Epoch),
             ("/meta/unheard-of".to_owned(), Key::Other),
             ("/owned/1/unheard-of/x".to_owned(), Key::Other),
         ] {

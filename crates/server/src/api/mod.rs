@@ -17,6 +17,7 @@ mod cluster;
 mod columns;
 mod counters;
 mod fib;
+mod fresh;
 mod guard;
 mod openapi;
 mod plan_text;
@@ -94,6 +95,8 @@ pub struct Limits {
     pub request: Duration,
     /// Between two signs of life in a watch.
     pub heartbeat: Duration,
+    /// For this server to become as new as a request asks for.
+    pub catch_up: Duration,
 }
 
 impl Default for Limits {
@@ -101,6 +104,7 @@ impl Default for Limits {
         Self {
             request: Duration::from_secs(30),
             heartbeat: Duration::from_secs(15),
+            catch_up: Duration::from_secs(10),
         }
     }
 }

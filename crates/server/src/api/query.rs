@@ -2,7 +2,9 @@
 //! wrong is told at once.
 
 use super::columns::{Columns, Source};
+use super::fresh;
 use super::problem::Problem;
+use crate::catalog::Point;
 use http::{StatusCode, Uri};
 use sdwan_model::document::unknown;
 use sdwan_model::validate::Violation;
@@ -79,7 +81,7 @@ impl Params {
         }
     }
 
-    fn refuse(&mut self, name: &str, message: &str) {
+    pub(super) fn refuse(&mut self, name: &str, message: &str) {
         self.wrong.push(Violation {
             pointer: String::new(),
             message: format!("parameter {name} {message}"),
@@ -118,6 +120,8 @@ pub(crate) struct ListQuery {
     /// The columns of `_fields`.
     pub(crate) fields: Option<Vec<usize>>,
     pub(crate) watch: bool,
+    /// What it is answered from must be at least as new.
+    pub(crate) least: Option<Point>,
 }
 
 /// A property and the values that it may have.
@@ -127,7 +131,7 @@ pub(crate) struct Filter {
     pub(crate) values: Vec<String>,
 }
 
-const LIST: [&str; 7] = [
+const LIST: [&str; 8] = [
     "limit",
     "offset",
     "sort_key",
@@ -135,6 +139,7 @@ const LIST: [&str; 7] = [
     "any_of",
     "_fields",
     "watch",
+    fresh::MIN_REVISION,
 ];
 
 impl ListQuery {
@@ -153,6 +158,7 @@ impl ListQuery {
             any_of: params.flag("any_of"),
             fields: fields(&mut params, columns),
             watch: params.flag("watch"),
+            least: fresh::asked(&mut params),
             filters: filters(&mut params, columns),
         };
         let known: Vec<&str> = LIST.into_iter().chain(columns.names()).collect();

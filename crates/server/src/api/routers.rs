@@ -3,7 +3,8 @@
 
 use super::problem::Problem;
 use super::query::Params;
-use super::{Api, body, plan_text, rib_text};
+use super::resources::revision;
+use super::{Api, X_REVISION, body, fresh, plan_text, rib_text};
 use crate::catalog::{Hold, Scope, Shown};
 use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -62,8 +63,11 @@ fn network(text: &str) -> Result<String, Problem> {
 }
 
 /// `GET /sdwan/v1/holds`.
-pub(super) fn holds(api: &Api, uri: &Uri) -> Result<Response<Body>, Problem> {
-    Params::new(uri).finish(&[])?;
+pub(super) async fn holds(api: &Api, uri: &Uri) -> Result<Response<Body>, Problem> {
+    let mut params = Params::new(uri);
+    let least = fresh::asked(&mut params);
+    params.finish(&[fresh::MIN_REVISION])?;
+    fresh::reach(api, least, fresh::MIN_REVISION).await?;
     let snapshot = api.catalog.snapshot();
     let show = |(scope, hold): (Scope, Hold)| {
         let mut shown = json!({ "since": hold.since, "why": hold.why });
@@ -79,8 +83,11 @@ pub(super) fn holds(api: &Api, uri: &Uri) -> Result<Response<Body>, Problem> {
         }
         shown
     };
-    let holds: Vec<Value> = api.catalog.holds().into_iter().map(show).collect();
-    Ok(respond(&json!({ "holds": holds })))
+    let holds: Vec<Value> = snapshot.holds().into_iter().map(show).collect();
+    let mut response = respond(&json!({ "holds": holds }));
+    let at = revision(snapshot.point());
+    response.headers_mut().insert(X_REVISION, at);
+    Ok(response)
 }
 
 /// `PUT` and `DELETE /sdwan/v1/holds/{ROUTER|all}`.
@@ -104,6 +111,8 @@ pub(super) async fn hold(
     }
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
+    let at = revision(api.catalog.snapshot().point());
+    response.headers_mut().insert(X_REVISION, at);
     Ok(response)
 }
 

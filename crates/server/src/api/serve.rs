@@ -150,7 +150,7 @@ async fn dispatch(
         Endpoint::Plan => routers::plan(api, found.id(), request.uri()).await,
         Endpoint::Rib => routers::rib(api, found.id(), request.uri()).await,
         Endpoint::Fib => fib::report(api, found.id(), request).await,
-        Endpoint::Holds => routers::holds(api, request.uri()),
+        Endpoint::Holds => routers::holds(api, request.uri()).await,
         Endpoint::Hold => routers::hold(api, found.id(), &method, request).await,
         Endpoint::Transaction => transaction::run(api, request).await,
         Endpoint::Schemas | Endpoint::Schema | Endpoint::Version | Endpoint::OpenApi => {

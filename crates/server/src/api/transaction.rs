@@ -50,7 +50,7 @@ pub(super) async fn run(api: &Api, request: Request<Body>) -> Result<Response<Bo
         }
     }
     out.extend_from_slice(b"]}");
-    let headers = headers(snapshot.revision().0);
+    let headers = headers(snapshot.point());
     let body = out.into();
     Ok(respond(headers, body))
 }

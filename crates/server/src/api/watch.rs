@@ -10,8 +10,8 @@ use super::problem::Problem;
 use super::query::ListQuery;
 use super::resources::{below, object};
 use super::select::{Candidate, page};
-use super::{Api, LAST_EVENT_ID};
-use crate::catalog::{Changes, Shown, Snapshot, What};
+use super::{Api, LAST_EVENT_ID, fresh};
+use crate::catalog::{Changes, Point, Shown, Snapshot, What};
 use axum::body::Body;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, Sse};
@@ -20,7 +20,7 @@ use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, stream};
 use http::{HeaderMap, Response, StatusCode};
 use sdwan_model::schema::Kind;
-use sdwan_store::{Error, Revision};
+use sdwan_store::Error;
 use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 ///
 /// # Errors
 /// 400 where paging is asked for, 410 where the place to resume from is
-/// forgotten.
-pub(super) fn start(
+/// forgotten or of another store, 504 where this server does not get there.
+pub(super) async fn start(
     api: &Arc<Api>,
     kind: &Arc<Kind>,
     parent: Option<String>,
@@ -43,12 +43,10 @@ pub(super) fn start(
         return Err(Problem::bad_request(message));
     }
     let resumed = last_event_id(headers)?;
+    fresh::reach(api, resumed, "Last-Event-ID").await?;
     let snapshot = api.catalog.snapshot();
-    let after = resumed.unwrap_or(snapshot.revision());
-    if after > snapshot.revision() {
-        let message = "Last-Event-ID is from the future: it is not of this store";
-        return Err(Problem::new(StatusCode::GONE, message));
-    }
+    let Point { epoch, revision } = snapshot.point();
+    let after = resumed.map_or(revision, |point| point.revision);
     let mut changes = api.catalog.changes(after);
     let mut first = None;
     if let Some(ready) = changes.next().now_or_never() {
@@ -69,7 +67,10 @@ pub(super) fn start(
         query,
         changes: Some(changes),
         ready: VecDeque::new(),
-        at: after,
+        at: Point {
+            epoch,
+            revision: after,
+        },
         seen: None,
         ticks,
     };
@@ -90,13 +91,13 @@ pub(super) fn start(
     Ok(response)
 }
 
-fn last_event_id(headers: &HeaderMap) -> Result<Option<Revision>, Problem> {
+fn last_event_id(headers: &HeaderMap) -> Result<Option<Point>, Problem> {
     let Some(value) = headers.get(LAST_EVENT_ID) else {
         return Ok(None);
     };
-    let revision = value.to_str().ok().and_then(|text| text.parse().ok());
+    let point = value.to_str().ok().and_then(|text| text.parse().ok());
     let wrong = || Problem::bad_request("Last-Event-ID is none of a watch's event ids");
-    revision.map(|r| Some(Revision(r))).ok_or_else(wrong)
+    point.map(Some).ok_or_else(wrong)
 }
 
 fn compacted() -> Problem {
@@ -116,7 +117,7 @@ struct Watch {
     changes: Option<BoxStream<'static, Result<Arc<Changes>, Error>>>,
     ready: VecDeque<Event>,
     /// Everything up to here was told.
-    at: Revision,
+    at: Point,
     /// The rows that the reader has; unknown after resuming.
     seen: Option<BTreeSet<String>>,
     ticks: Interval,
@@ -170,12 +171,19 @@ impl Watch {
 
     /// One revision's events of this kind, the last of them with its number.
     fn tell(&mut self, changes: &Changes) {
-        self.at = changes.revision;
+        self.at.revision = changes.revision;
         let Ok(columns) = self.api.columns(&self.kind) else {
             return;
         };
         // For joined rows; the row itself is as it was at this revision.
         let snapshot = self.api.catalog.snapshot();
+        if snapshot.point().epoch != self.at.epoch {
+            self.changes = None;
+            let message = "the store was restored: watch again, without Last-Event-ID";
+            let problem = Problem::new(StatusCode::GONE, message);
+            self.ready.push_back(end(&problem));
+            return;
+        }
         let mut events = Vec::new();
         for event in &changes.events {
             if event.resource.kind != self.kind.id {
@@ -237,8 +245,8 @@ fn event(name: &str, data: Bytes) -> Event {
     Event::default().event(name).data(text)
 }
 
-fn last(event: Event, revision: Revision) -> Event {
-    event.id(revision.to_string())
+fn last(event: Event, at: Point) -> Event {
+    event.id(at.to_string())
 }
 
 /// The end of a watch that can't go on.
@@ -253,5 +261,9 @@ fn failure(error: &Error) -> Event {
             )
         }
     };
+    end(&problem)
+}
+
+fn end(problem: &Problem) -> Event {
     event("error", problem.document().into())
 }

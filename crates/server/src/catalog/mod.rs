@@ -23,6 +23,7 @@ mod hold;
 mod key;
 mod open;
 mod ops;
+mod point;
 mod pulse;
 mod refusals;
 mod snapshot;
@@ -38,6 +39,7 @@ pub use crate::mirror::Dirty;
 pub use key::{forget_key, secrets_of};
 pub use open::FORMAT;
 pub(crate) use open::stored_format;
+pub use point::{Point, Unreached};
 pub use snapshot::Snapshot;
 pub use types::{
     Change, Changes, DeleteOptions, Error, Event, Hold, Mode, Observation, Options, OurRouter,
@@ -60,6 +62,8 @@ pub struct Catalog {
     schemas: Arc<Schemas>,
     options: Options,
     mirror: Arc<Mirror>,
+    /// Whose turn it is to write where the mirror has to be led on.
+    leading: tokio::sync::Mutex<()>,
     pulse: pulse::Pulse,
     /// What workers have to say takes turns: after an outage all of them have
     /// something.
@@ -126,11 +130,7 @@ impl Catalog {
 
     /// Every hold there is.
     pub fn holds(&self) -> BTreeMap<Scope, Hold> {
-        let now = self.mirror.now();
-        let holds = now.holds().iter();
-        holds
-            .map(|(scope, hold)| (scope.clone(), Hold::clone(hold)))
-            .collect()
+        self.snapshot().holds()
     }
 
     /// The holds on one router: its own, and the one on all.

@@ -59,6 +59,7 @@ impl Catalog {
                 schemas,
                 options,
                 mirror,
+                leading: tokio::sync::Mutex::default(),
                 pulse: Pulse::new(),
                 words: Semaphore::new(WORDS_AT_ONCE),
                 _tasks: [follower, pulse].map(AbortOnDropHandle::new),

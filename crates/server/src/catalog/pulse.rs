@@ -8,7 +8,6 @@
 
 use super::Catalog;
 use crate::keys;
-use sdwan_store::{Op, Revision};
 use std::sync::Weak;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -66,19 +65,10 @@ impl Catalog {
     /// Returns once the mirror has everything that was there before.
     async fn feel(&self) -> Result<(), super::Error> {
         let head = self.store.list(keys::FORMAT).await?.revision;
-        if self.arrives(head).await {
-            return Ok(());
+        let arrival = timeout(ARRIVAL, self.mirror.wait_for(head)).await;
+        match arrival {
+            Ok(()) => Ok(()),
+            Err(_) => self.write_after(head).await,
         }
-        let beat = vec![Op::put(keys::BEAT, self.tenure().instance())];
-        if let Some(beat) = self.commit(Vec::new(), beat, &mut Vec::new()).await? {
-            self.mirror.wait_for(beat).await;
-        }
-        Ok(())
-    }
-
-    async fn arrives(&self, revision: Revision) -> bool {
-        timeout(ARRIVAL, self.mirror.wait_for(revision))
-            .await
-            .is_ok()
     }
 }

@@ -1,12 +1,13 @@
 //! One consistent look at everything, for readers.
 
-use super::{Error, Shown};
+use super::{Error, Hold, Point, Scope, Shown};
 use crate::mirror::State;
 use bytes::Bytes;
 use sdwan_model::resource::Row;
 use sdwan_model::validate::Violation;
 use sdwan_store::Revision;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,6 +19,14 @@ impl Snapshot {
     /// The revision that this is true at.
     pub fn revision(&self) -> Revision {
         self.0.revision
+    }
+
+    /// The same with its epoch, as callers hold it.
+    pub fn point(&self) -> Point {
+        Point {
+            epoch: self.0.epoch(),
+            revision: self.0.revision,
+        }
     }
 
     /// A row, live or on its way out.
@@ -54,6 +63,14 @@ impl Snapshot {
     ) -> (Vec<Bytes>, usize) {
         let (records, rows) = self.0.page(kind, places);
         (self.0.rendered(records, render), rows)
+    }
+
+    /// Every hold there is.
+    pub fn holds(&self) -> BTreeMap<Scope, Hold> {
+        let holds = self.0.holds().iter();
+        holds
+            .map(|(scope, hold)| (scope.clone(), Hold::clone(hold)))
+            .collect()
     }
 
     /// The id of the router whose daemon the row is about.

@@ -140,6 +140,11 @@ impl State {
                 self.format = format.ok_or("not a number")?;
                 touched.cluster = true;
             }
+            Key::Epoch => {
+                let text = std::str::from_utf8(&entry.value).ok();
+                let epoch = text.and_then(|text| text.parse().ok());
+                self.epoch = epoch.ok_or("not a number")?;
+            }
             Key::Unique => {
                 let id = std::str::from_utf8(&entry.value).map_err(|_| "not an id")?;
                 self.unique.insert(entry.key.as_str().into(), id.into());
@@ -204,6 +209,7 @@ impl State {
                 self.format = 0;
                 touched.cluster = true;
             }
+            Key::Epoch => self.epoch = 0,
             Key::Unique => {
                 self.unique.remove(key);
             }

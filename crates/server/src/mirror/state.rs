@@ -75,6 +75,8 @@ pub(crate) struct State {
     pub(super) keepers: OrdMap<Arc<str>, Arc<str>>,
     /// Of the store; 0 while it has none.
     pub(super) format: u64,
+    /// How often what the store holds was restored.
+    pub(super) epoch: u64,
     /// When members, claims, the format or the routers that there are changed.
     pub(super) cluster_at: Revision,
 }
@@ -95,6 +97,7 @@ impl State {
             claims: OrdMap::new(),
             keepers: OrdMap::new(),
             format: 0,
+            epoch: 0,
             cluster_at: Revision::default(),
         }
     }
@@ -307,6 +310,12 @@ impl State {
     /// The store's format; 0 while it has none.
     pub(crate) fn format(&self) -> u64 {
         self.format
+    }
+
+    /// How often what the store holds was restored: revisions of different
+    /// epochs have nothing to do with each other.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// When members, claims, the format or the routers that there are last

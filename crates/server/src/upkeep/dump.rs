@@ -303,7 +303,9 @@ impl EntryLine {
 /// says, and what is written anew when servers start, is not.
 fn lasts(key: &str) -> bool {
     let header = [keys::FORMAT, keys::EPOCH, keys::RESTORING].contains(&key);
-    let passing = key.starts_with(keys::CLUSTER) || matches!(Key::parse(key), Key::Reachability(_));
+    let passing = key == keys::SYNC
+        || key.starts_with(keys::CLUSTER)
+        || matches!(Key::parse(key), Key::Reachability(_));
     key.starts_with(keys::ALL) && !header && !passing
 }
 

@@ -44,6 +44,8 @@ pub struct Setup {
     pub store: Option<Arc<dyn Store>>,
     /// How many ids it has made: the store knows commits by theirs.
     pub ids: u64,
+    /// Others work on the store, too.
+    pub shared: bool,
 }
 
 pub struct App {
@@ -80,7 +82,7 @@ impl Setup {
         let catalog = Catalog::open(
             Arc::clone(&store),
             Arc::new(schemas),
-            options_after(self.ids),
+            options_after(self.ids, self.shared),
         )
         .await
         .expect("an empty store opens");
@@ -115,17 +117,20 @@ impl Setup {
 
 /// Ids count up, the clock stands still.
 pub fn options() -> Options {
-    options_after(0)
+    options_after(0, false)
 }
 
-fn options_after(ids: u64) -> Options {
+fn options_after(ids: u64, shared: bool) -> Options {
     // Opening a new store takes the first two.
     let next = AtomicU64::new(ids);
     Options {
         secrets: SecretBox::from_key([7; 32]),
         ids: Arc::new(move || Uuid::from_u128(next.fetch_add(1, Ordering::Relaxed).into())),
         clock: Arc::new(|| jiff::Timestamp::UNIX_EPOCH),
-        tenure: Arc::new(Tenure::alone("test")),
+        tenure: Arc::new(match shared {
+            true => Tenure::shared(format!("test-{ids}")),
+            false => Tenure::alone("test"),
+        }),
         format: FORMAT,
     }
 }

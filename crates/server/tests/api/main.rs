@@ -4,6 +4,7 @@
 mod about;
 mod bad_input;
 mod fib;
+mod fresh;
 mod guard;
 mod harness;
 mod lists;

@@ -210,6 +210,7 @@ async fn the_servers_end_ends_the_watch() {
         limits: Limits {
             request: Duration::from_secs(30),
             heartbeat: NEVER,
+            ..Limits::default()
         },
         ..Setup::default()
     }

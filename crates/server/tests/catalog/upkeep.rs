@@ -181,7 +181,11 @@ async fn who_runs_and_what_they_see_is_not_dumped() {
     assert!(!has("/cluster/") && !has("/reachability/") && !has("/meta/format"));
     // What is no text goes as well.
     let again = read(&text(&dump)).unwrap();
-    let key = again.entries.iter().find(|e| e.key == "/meta/note").unwrap();
+    let key = again
+        .entries
+        .iter()
+        .find(|e| e.key == "/meta/note")
+        .unwrap();
     assert_eq!(key.value, [0xff, 0]);
 }
 

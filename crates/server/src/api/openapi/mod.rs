@@ -4,8 +4,8 @@ mod parts;
 
 use super::fib;
 use parts::{
-    dry_run, fields_param, flag, header, path_params, problem, problem_response, query, reference,
-    request, responses, wrapped,
+    dry_run, fields_param, flag, header, min_revision, path_params, problem, problem_response,
+    query, reference, request, responses, wrapped,
 };
 use sdwan_model::schema::{Kind, Property, Schemas};
 use serde_json::{Map, Value, json};
@@ -160,7 +160,7 @@ fn item(kind: &Kind, path: &[&str]) -> Value {
     let get = operation(
         "show",
         format!("Shows a {name}"),
-        json!([fields_param(kind)]),
+        json!([fields_param(kind), min_revision()]),
         responses(&found),
     );
     let guarded = json!([dry_run(), header("If-Match", "The version's ETag")]);
@@ -207,6 +207,7 @@ fn list_params(kind: &Kind) -> Value {
         flag("any_of", "One filter that holds is enough"),
         flag("watch", "Stay and tell every change, as server-sent events"),
         fields_param(kind),
+        min_revision(),
     ];
     for (name, property) in &kind.properties {
         if !property.secret {
@@ -266,11 +267,13 @@ fn of_the_server() -> Vec<(String, Value)> {
         "put": hold,
         "delete": operation("resume", "Go on", "204"),
     });
+    let mut holds = get("holds", "Every hold");
+    holds["get"]["parameters"] = json!([min_revision()]);
     let mut schema = get("schema", "One kind");
     schema["parameters"] = path_params(&["id"]);
     vec![
         ("/sdwan/v1/routers/{id}/fib".into(), fib_report()),
-        ("/sdwan/v1/holds".into(), get("holds", "Every hold")),
+        ("/sdwan/v1/holds".into(), holds),
         ("/sdwan/v1/holds/{id}".into(), one),
         ("/sdwan/v1/transaction".into(), transaction()),
         ("/gohan/v0.1/schemas".into(), get("schemas", "The kinds")),

@@ -1,5 +1,6 @@
 //! The pieces that the document is made of.
 
+use crate::api::fresh;
 use sdwan_model::schema::Kind;
 use serde_json::{Map, Value, json};
 
@@ -79,6 +80,13 @@ pub(super) fn query(name: &str, schema: Value) -> Value {
 pub(super) fn flag(name: &str, description: &str) -> Value {
     let mut parameter = query(name, json!({ "type": "boolean" }));
     parameter["description"] = description.into();
+    parameter
+}
+
+/// Of what reads the store.
+pub(super) fn min_revision() -> Value {
+    let mut parameter = query(fresh::MIN_REVISION, json!({ "type": "string" }));
+    parameter["description"] = "At least as new as this X-Revision".into();
     parameter
 }
 

@@ -8,7 +8,7 @@ use super::X_REVISION;
 use super::columns::{Columns, json};
 use super::problem::Problem;
 use super::routes::{Endpoint, Matched};
-use crate::catalog::{Mode, Shown, Snapshot};
+use crate::catalog::{Mode, Point, Shown, Snapshot};
 use crate::speaker::Counters;
 use axum::body::Body;
 use bytes::Bytes;
@@ -123,12 +123,17 @@ fn etag(version: u64) -> HeaderValue {
 }
 
 /// Of every answer about rows: JSON, true at this revision, not to be kept.
-pub(super) fn headers(revision: u64) -> HeaderMap {
+pub(super) fn headers(at: Point) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(5);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_REVISION, revision.into());
+    headers.insert(X_REVISION, revision(at));
     headers
+}
+
+pub(super) fn revision(at: Point) -> HeaderValue {
+    // Digits and a hyphen: always a header value.
+    HeaderValue::from_str(&at.to_string()).unwrap_or(HeaderValue::from_static("0"))
 }
 
 pub(super) fn respond(headers: HeaderMap, body: Bytes) -> Response<Body> {

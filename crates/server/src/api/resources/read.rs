@@ -5,7 +5,7 @@ use crate::api::columns::{Columns, json};
 use crate::api::problem::Problem;
 use crate::api::query::{ListQuery, Params, fields};
 use crate::api::select::{Candidate, page};
-use crate::api::{Api, X_TOTAL_COUNT, watch};
+use crate::api::{Api, X_TOTAL_COUNT, fresh, watch};
 use crate::catalog::{Shown, Snapshot};
 use axum::body::Body;
 use bytes::Bytes;
@@ -25,12 +25,13 @@ pub(super) async fn list(
     parent: Option<String>,
     request: &Parts,
 ) -> Result<Response<Body>, Problem> {
-    let snapshot = api.catalog.snapshot();
     let columns = api.columns(kind)?;
     let query = ListQuery::parse(&request.uri, columns)?;
+    fresh::reach(api, query.least, fresh::MIN_REVISION).await?;
+    let snapshot = api.catalog.snapshot();
     known_parent(&snapshot, kind, parent.as_deref())?;
     if query.watch {
-        return watch::start(api, kind, parent, query, &request.headers);
+        return watch::start(api, kind, parent, query, &request.headers).await;
     }
 
     if parent.is_none() && query.is_plain() && columns.is_steady() {
@@ -70,7 +71,7 @@ pub(super) async fn list(
 }
 
 fn listed(snapshot: &Snapshot, total: usize, body: Bytes) -> Response<Body> {
-    let mut headers = headers(snapshot.revision().0);
+    let mut headers = headers(snapshot.point());
     headers.insert(X_TOTAL_COUNT, total.into());
     respond(headers, body)
 }
@@ -97,11 +98,13 @@ pub(super) async fn show(
     target: &Target<'_>,
     request: &Parts,
 ) -> Result<Response<Body>, Problem> {
-    let snapshot = api.catalog.snapshot();
     let columns = api.columns(target.kind)?;
     let mut params = Params::new(&request.uri);
     let chosen = fields(&mut params, columns);
-    params.finish(&["_fields"])?;
+    let least = fresh::asked(&mut params);
+    params.finish(&["_fields", fresh::MIN_REVISION])?;
+    fresh::reach(api, least, fresh::MIN_REVISION).await?;
+    let snapshot = api.catalog.snapshot();
     let chosen = chosen.as_deref().unwrap_or(columns.all());
     let shown = target.find(&snapshot).ok_or_else(|| target.missing())?;
 
@@ -119,7 +122,7 @@ pub(super) async fn show(
         counters.flatten().as_ref(),
         &snapshot,
     );
-    let mut headers = headers(snapshot.revision().0);
+    let mut headers = headers(snapshot.point());
     headers.insert(ETAG, etag(shown.row.version));
     Ok(respond(headers, body))
 }

@@ -5,7 +5,7 @@ use crate::api::precondition::Precondition;
 use crate::api::problem::Problem;
 use crate::api::query::Params;
 use crate::api::{Api, body};
-use crate::catalog::{DeleteOptions, Mode, Shown, WriteOptions};
+use crate::catalog::{DeleteOptions, Mode, Point, Shown, WriteOptions};
 use axum::body::Body;
 use http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use http::request::Parts;
@@ -93,7 +93,7 @@ pub(super) async fn delete(
         .await?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    *response.headers_mut() = headers(api.catalog.revision().0);
+    *response.headers_mut() = headers(api.catalog.snapshot().point());
     response.headers_mut().remove(CONTENT_TYPE);
     Ok(response)
 }
@@ -105,7 +105,10 @@ fn written(api: &Api, kind: &Arc<Kind>, shown: &Shown, created: bool) -> Respons
     };
     let snapshot = api.catalog.snapshot();
     let body = object(columns, columns.all(), shown, None, &snapshot);
-    let mut headers = headers(shown.revision.0);
+    let mut headers = headers(Point {
+        revision: shown.revision,
+        ..snapshot.point()
+    });
     headers.insert(ETAG, etag(shown.row.version));
     if created {
         let url = format!("{}/{}", kind.url(), shown.row.id);
