@@ -106,6 +106,7 @@ impl Timers {
                     return lease;
                 }
                 Some((deadline, _)) => tokio::select! {
+                    biased;
                     () = sleep_until(deadline) => {}
                     () = self.changed.notified() => {}
                 },

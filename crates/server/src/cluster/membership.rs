@@ -82,6 +82,7 @@ impl Membership {
         let mut trouble = None;
         loop {
             let ended = tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 error = self.term() => error,
             };
@@ -95,6 +96,7 @@ impl Membership {
                 trouble = Some(words);
             }
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
                 () = sleep(RETRY) => {}
             }
@@ -136,6 +138,7 @@ impl Membership {
             "joined the cluster"
         );
         tokio::select! {
+            biased;
             error = self.renew(lease) => error,
             error = self.rewrite(lease) => error,
             never = self.raise() => match never {},

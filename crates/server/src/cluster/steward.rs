@@ -63,6 +63,7 @@ impl Steward {
         let supervisor = Arc::clone(&self.supervisor).run(rooms.clone());
         let supervisor = AbortOnDropHandle::new(tokio::spawn(supervisor));
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = self.attend() => {}
         }
@@ -91,6 +92,7 @@ impl Steward {
             }
             sleep(PAUSE).await;
             tokio::select! {
+                biased;
                 () = self.catalog.cluster_changed(seen) => {}
                 () = self.tenure().changed(lease) => {}
                 () = sleep(RETRY), if done.is_err() => {}

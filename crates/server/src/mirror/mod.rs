@@ -8,6 +8,7 @@ mod apply;
 mod feed;
 pub(crate) mod record;
 pub(crate) mod state;
+mod tip;
 
 pub(crate) use state::{Context, Found, NEIGHBOR, POLICY, ROUTER, State};
 
@@ -20,7 +21,7 @@ use sdwan_store::{Error, Revision, Store};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
-use tokio::sync::watch;
+use tip::Tip;
 
 /// Waits between attempts to watch again.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -30,7 +31,7 @@ pub(crate) struct Mirror {
     store: Arc<dyn Store>,
     context: Arc<Context>,
     shared: RwLock<Shared>,
-    tip: watch::Sender<Revision>,
+    tip: Tip,
 }
 
 /// Under one lock, so that who has seen a state can follow on from it.
@@ -45,7 +46,7 @@ impl Mirror {
         Self {
             store,
             context: Arc::clone(&state.context),
-            tip: watch::Sender::new(state.revision),
+            tip: Tip::new(state.revision),
             shared: RwLock::new(Shared {
                 feed: Feed::new(state.revision),
                 state: Arc::new(state),
@@ -64,14 +65,12 @@ impl Mirror {
 
     /// Waits until the mirror is at `revision` or later.
     pub(crate) async fn wait_for(&self, revision: Revision) {
-        // Fails only when the sender is gone, which is in `self`.
-        let _ = self.tip.subscribe().wait_for(|tip| *tip >= revision).await;
+        self.tip.until(|tip| tip >= revision).await;
     }
 
     /// Waits until this holds of the state.
     pub(crate) async fn until(&self, holds: impl Fn(&State) -> bool) {
-        // Fails only when the sender is gone, which is in `self`.
-        let _ = self.tip.subscribe().wait_for(|_| holds(&self.now())).await;
+        self.tip.until(|_| holds(&self.now())).await;
     }
 
     /// Follows the store for ever.
@@ -139,7 +138,7 @@ impl Mirror {
             shared.state = after;
             shared.feed.push(step);
         }
-        self.tip.send_replace(revision);
+        self.tip.move_to(revision);
     }
 
     /// Whole revisions after `after`; ends with [`Error::Compacted`].
@@ -148,7 +147,6 @@ impl Mirror {
         after: Revision,
     ) -> BoxStream<'static, Result<Arc<Changes>, Error>> {
         let follower = Follower {
-            tip: self.tip.subscribe(),
             mirror: Arc::clone(self),
             cursor: Some(after),
             ready: VecDeque::new(),
@@ -163,7 +161,6 @@ impl Mirror {
     /// Follows which routers' inputs change.
     pub(crate) fn dirty(self: &Arc<Self>) -> Dirty {
         Dirty {
-            tip: self.tip.subscribe(),
             mirror: Arc::clone(self),
             cursor: None,
         }
@@ -172,7 +169,6 @@ impl Mirror {
 
 struct Follower {
     mirror: Arc<Mirror>,
-    tip: watch::Receiver<Revision>,
     /// `None` after the end.
     cursor: Option<Revision>,
     ready: VecDeque<Arc<Changes>>,
@@ -192,7 +188,7 @@ impl Follower {
                     self.ready.extend(changes.filter(|c| !c.events.is_empty()));
                     self.cursor = Some(tip);
                     if self.ready.is_empty() {
-                        self.tip.wait_for(|now| *now > tip).await.ok()?;
+                        self.mirror.tip.until(|now| now > tip).await;
                     }
                 }
                 Err(error) => {
@@ -208,7 +204,6 @@ impl Follower {
 /// waits.
 pub struct Dirty {
     mirror: Arc<Mirror>,
-    tip: watch::Receiver<Revision>,
     /// `None` before the first answer.
     cursor: Option<Revision>,
 }
@@ -232,9 +227,7 @@ impl Dirty {
             if !marks.is_empty() {
                 return marks;
             }
-            if self.tip.wait_for(|now| *now > tip).await.is_err() {
-                std::future::pending::<()>().await;
-            }
+            self.mirror.tip.until(|now| now > tip).await;
         }
     }
 }

@@ -126,6 +126,7 @@ impl Monitor {
     /// Until `stop`.
     pub(crate) async fn run(self, stop: CancellationToken) {
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = self.follow() => {}
             () = self.tell() => {}
@@ -142,6 +143,7 @@ impl Monitor {
             self.link.stand(Standing::Up(speaker.clone()));
             self.wake.mark(Duration::ZERO);
             tokio::select! {
+                biased;
                 error = self.attend(&*speaker) => {
                     // It may be back before anybody has to know.
                     absence = Absence::new();
@@ -256,6 +258,7 @@ impl Monitor {
                 self.settings.probe
             };
             tokio::select! {
+                biased;
                 () = tokio::time::sleep(wait) => {}
                 () = self.link.doubted() => {}
             }
@@ -299,6 +302,7 @@ impl Monitor {
             let due = *details_at.get_or_insert(now + DETAILS);
             if !news.urgent && now < due {
                 tokio::select! {
+                    biased;
                     () = self.board.changed.notified() => {}
                     () = sleep_until(due) => {}
                 }

@@ -14,6 +14,7 @@ use sdwan_model::observed::{Observed, Version};
 use sdwan_model::plan::Verdict;
 use sdwan_model::status::{FAILED, State};
 use std::sync::Arc;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -213,14 +214,20 @@ fn ended(fates: &[Fate]) -> Ended {
     }
 }
 
-/// Plans away from the threads that serve: ten thousand neighbors take a while.
+/// Plans away from the threads that serve: ten thousand neighbors take a
+/// while. Where there is one thread only, as in tests that own the time, it is
+/// done there.
 async fn think(view: RouterView, observed: Observed) -> Result<(RouterView, Decision), String> {
-    tokio::task::spawn_blocking(move || {
+    let think = move || {
         let decision = decide(&view, &observed);
         (view, decision)
-    })
-    .await
-    .map_err(|error| format!("planning failed, which is a bug: {error}"))
+    };
+    if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+        return Ok(think());
+    }
+    tokio::task::spawn_blocking(think)
+        .await
+        .map_err(|error| format!("planning failed, which is a bug: {error}"))
 }
 
 /// The version that the daemon is said to have.

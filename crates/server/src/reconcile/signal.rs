@@ -36,6 +36,7 @@ impl Signal {
                     return;
                 }
                 Some(at) => tokio::select! {
+                    biased;
                     () = tokio::time::sleep_until(at) => {}
                     () = self.marked.notified() => {}
                 },

@@ -84,7 +84,13 @@ impl Supervisor {
         let mut tasks = JoinSet::new();
         loop {
             tokio::select! {
+                biased;
                 () = stop.cancelled() => break,
+                Some(ended) = tasks.join_next() => {
+                    self.left(ended);
+                    self.settle(&stop, &mut tasks);
+                }
+                () = self.settle.notified() => self.settle(&stop, &mut tasks),
                 marked = dirty.next() => {
                     self.settle(&stop, &mut tasks);
                     let rooms = self.rooms();
@@ -92,11 +98,6 @@ impl Supervisor {
                         router.wake.mark(Duration::ZERO);
                     }
                 }
-                Some(ended) = tasks.join_next() => {
-                    self.left(ended);
-                    self.settle(&stop, &mut tasks);
-                }
-                () = self.settle.notified() => self.settle(&stop, &mut tasks),
             }
         }
         let end = async {
@@ -222,6 +223,7 @@ impl Supervisor {
             let leave = router.stop.child_token();
             let mut tasks = self.move_in(router, here.clone(), &leave);
             let next = tokio::select! {
+                biased;
                 _ = address.changed() => Next::Move,
                 ended = tasks.join_next() => Next::after(router, ended),
             };

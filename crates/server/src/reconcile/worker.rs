@@ -64,6 +64,7 @@ impl Worker {
     /// much is declared meanwhile, one a while says it.
     async fn until_seen(&self, stop: &CancellationToken) {
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = self.ground.link.up() => {}
             () = tokio::time::sleep(self.settings.probe) => {}
