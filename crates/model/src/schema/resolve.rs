@@ -91,6 +91,9 @@ fn properties(
     if let Some(parent) = &declaration.parent {
         link_parent(declaration, parent, &mut declared);
     }
+    if reported(declaration) {
+        add_status(declaration, &mut declared, errors);
+    }
     let mut ordered = IndexMap::new();
     let names = Names::of(declaration, &declared);
     for item in &declaration.order {
@@ -139,6 +142,61 @@ fn implied(name: &str, source: &Value) -> Option<(String, Property)> {
     let document = Document::made(source.clone());
     let declared = property::read(name, document.root(), true, &mut Vec::new())?;
     Some((name.to_owned(), declared.property))
+}
+
+/// An operator's kind whose workers report versions, as Gohan calls it.
+fn reported(declaration: &Declaration<'_>) -> bool {
+    let versioned = declaration.metadata.get("state_versioning");
+    !declaration.builtin && versioned.and_then(Value::as_bool) == Some(true)
+}
+
+/// What workers' reports come to, as the built-in kinds have it.
+fn add_status(
+    declaration: &Declaration<'_>,
+    declared: &mut IndexMap<String, Property>,
+    errors: &mut Vec<Error>,
+) {
+    for (name, title, description, view) in [
+        (
+            "status",
+            "Status",
+            "What its worker's reports come to",
+            true,
+        ),
+        (
+            "status_reason",
+            "Status reason",
+            "Why the status is what it is",
+            false,
+        ),
+        (
+            "status_since",
+            "Status since",
+            "When the status became so (RFC 3339)",
+            false,
+        ),
+    ] {
+        if let Some(own) = declaration.properties.get(name) {
+            let message = format!(
+                "{name:?} is filled in from its worker's reports where \
+                 \"state_versioning\" is true: take it out"
+            );
+            errors.push(own.node.error(message));
+            continue;
+        }
+        declared.extend(implied(
+            name,
+            &json!({
+                "title": title,
+                "description": description,
+                "type": ["string", "null"],
+                "permission": [],
+                "computed": true,
+                "view": view,
+                "detail_view": view,
+            }),
+        ));
+    }
 }
 
 fn judge_id(

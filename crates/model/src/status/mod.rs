@@ -114,6 +114,9 @@ pub struct Facts<'a> {
     pub reachability: Option<&'a Reachability>,
     /// The kind has sessions: UP and DOWN rather than ACTIVE.
     pub has_session: bool,
+    /// Others than this program report on it: no router's reachability has a
+    /// part in it, and what is watched is known by being reported.
+    pub outside: bool,
     /// A worker reports on the kind; without one there is no status at all.
     pub managed: bool,
 }
@@ -273,6 +276,11 @@ pub fn fold(facts: &Facts<'_>) -> Option<Folded> {
         reason: reason.to_owned(),
         since: since.cloned(),
     };
+    let seen = facts.monitoring.filter(|m| m.version == facts.version);
+    if facts.outside && facts.state.is_none() && seen.is_some() && !facts.deleting {
+        // Its worker watches and configures nothing.
+        return Some(outside(facts));
+    }
     if facts.deleting {
         return Some(word(Status::PendingDelete, &waits(facts, pending), None));
     }
@@ -286,6 +294,9 @@ pub fn fold(facts: &Facts<'_>) -> Option<Folded> {
         };
         let since = pending.and_then(|s| s.since.as_ref());
         return Some(word(status, &waits(facts, pending), since));
+    }
+    if facts.outside {
+        return Some(outside(facts));
     }
     let Some(reachability) = facts.reachability else {
         let reason = "its router has not been seen since the server started";
@@ -304,6 +315,26 @@ pub fn fold(facts: &Facts<'_>) -> Option<Folded> {
         Some(seen) => word(Status::Down, &why_down(seen), seen.since.as_ref()),
         None => word(Status::Down, "its session has not been seen yet", None),
     })
+}
+
+/// Of an applied row that others report on: what they see, if they watch it.
+fn outside(facts: &Facts<'_>) -> Folded {
+    let seen = facts.monitoring.filter(|m| m.version == facts.version);
+    let (status, reason) = match seen.map(|seen| (seen.monitoring.as_str(), seen)) {
+        None => (Status::Active, String::new()),
+        Some((UP, _)) => (Status::Up, String::new()),
+        Some((DOWN, seen)) => (Status::Down, why_down(seen)),
+        Some((word, _)) => (Status::Unknown, format!("its worker says {word}")),
+    };
+    let since = match seen {
+        Some(seen) => seen.since.clone(),
+        None => facts.state.and_then(|state| state.since.clone()),
+    };
+    Folded {
+        status,
+        reason,
+        since,
+    }
 }
 
 /// What a row that is not applied waits for, where that is known. A router

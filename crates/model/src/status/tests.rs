@@ -42,6 +42,7 @@ struct Case {
     monitoring: Option<Monitoring>,
     reachability: Option<Reachability>,
     has_session: bool,
+    outside: bool,
 }
 
 impl Default for Case {
@@ -53,6 +54,7 @@ impl Default for Case {
             monitoring: Some(seen(2, UP)),
             reachability: Some(reachable(true)),
             has_session: true,
+            outside: false,
         }
     }
 }
@@ -66,6 +68,7 @@ impl Case {
             monitoring: self.monitoring.as_ref(),
             reachability: self.reachability.as_ref(),
             has_session: self.has_session,
+            outside: self.outside,
             managed: true,
         })
         .unwrap()
@@ -89,6 +92,39 @@ fn nobody_reports_so_there_is_no_status() {
 #[test]
 fn applied_and_established_is_up() {
     assert_eq!(Case::default().says(), says(Status::Up, ""));
+}
+
+#[test]
+fn what_others_report_needs_no_router() {
+    let case = |state, monitoring| Case {
+        state,
+        monitoring,
+        reachability: None,
+        has_session: false,
+        outside: true,
+        ..Case::default()
+    };
+    let said = |state, monitoring| case(state, monitoring).says();
+    let active = || Some(state(2, ACTIVE, "", 2));
+    assert_eq!(said(None, None), says(Status::PendingCreate, ""));
+    assert_eq!(said(active(), None), says(Status::Active, ""));
+    assert_eq!(said(active(), Some(seen(2, UP))), says(Status::Up, ""));
+    let down = said(active(), Some(seen(2, DOWN)));
+    assert_eq!(down.0, Status::Down);
+    // What was seen of an older version says nothing of this one.
+    assert_eq!(
+        said(active(), Some(seen(1, DOWN))),
+        says(Status::Active, "")
+    );
+    let odd = said(active(), Some(seen(2, "SLEEPY")));
+    assert_eq!(odd, says(Status::Unknown, "its worker says SLEEPY"));
+    let failed = said(Some(state(2, FAILED, "no such port", 1)), Some(seen(2, UP)));
+    assert_eq!(failed, says(Status::Failed, "no such port"));
+    let older = said(Some(state(1, ACTIVE, "", 1)), Some(seen(2, UP)));
+    assert_eq!(older, says(Status::PendingUpdate, ""));
+    assert_eq!(said(None, Some(seen(2, UP))), says(Status::Up, ""));
+    let late = said(None, Some(seen(1, UP)));
+    assert_eq!(late, says(Status::PendingCreate, ""));
 }
 
 #[test]

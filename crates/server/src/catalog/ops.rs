@@ -79,10 +79,13 @@ impl Ops {
             return;
         };
         let plural = base.plural(&row.kind);
-        if record.state.is_some() {
+        // Of what others said something may be there that was refused.
+        let kind = base.kind(&row.kind);
+        let others = kind.is_some_and(|kind| !kind.builtin && kind.has_status());
+        if others || record.state.is_some() {
             self.delete(keys::state(plural, &row.id));
         }
-        if record.monitoring.is_some() || record.fib.is_some() {
+        if others || record.monitoring.is_some() || record.fib.is_some() {
             self.delete(keys::monitoring(plural, &row.id));
         }
     }

@@ -9,7 +9,10 @@ use crate::cluster::Claimed;
 use crate::keys::Key;
 use imbl::ordmap::DiffItem;
 use sdwan_model::resource::ResourceRef;
+use sdwan_model::schema::Kind;
+use sdwan_model::status::{self, Monitoring};
 use sdwan_store::{Batch, Change, Entry, Listing};
+use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -83,8 +86,11 @@ impl State {
             }
             Key::State(plural, id) => {
                 let kind = self.by_plural(plural)?;
-                let state = Arc::new(json(&entry.value)?);
-                self.edit(&kind.id, id, |record| record.state = Some(state));
+                let state = match kind.builtin {
+                    true => Some(json(&entry.value)?),
+                    false => self.report(&kind, id, entry, |s: &status::State| s.version),
+                };
+                self.edit(&kind.id, id, |record| record.state = state.map(Arc::new));
                 touched.row(&kind.id, id);
             }
             Key::Monitoring(plural, id) => {
@@ -93,8 +99,13 @@ impl State {
                     let seen = Arc::new(json(&entry.value)?);
                     self.edit(ROUTER, id, |record| record.fib = Some(seen));
                 } else {
-                    let monitoring = Arc::new(json(&entry.value)?);
-                    self.edit(&kind.id, id, |record| record.monitoring = Some(monitoring));
+                    let seen = match kind.builtin {
+                        true => Some(json(&entry.value)?),
+                        false => self.report(&kind, id, entry, |m: &Monitoring| m.version),
+                    };
+                    self.edit(&kind.id, id, |record| {
+                        record.monitoring = seen.map(Arc::new)
+                    });
                 }
                 touched.row(&kind.id, id);
             }
@@ -156,6 +167,34 @@ impl State {
             Key::Other => {}
         }
         Ok(())
+    }
+
+    /// An outside worker's report on an operator's kind. One about a version
+    /// that was not there yet when it was written says nothing, now or later;
+    /// neither does nonsense. Neither keeps a server from starting.
+    fn report<T: DeserializeOwned>(
+        &self,
+        kind: &Kind,
+        id: &str,
+        entry: &Entry,
+        version: impl Fn(&T) -> u64,
+    ) -> Option<T> {
+        let key = &entry.key;
+        let report: T = json(&entry.value)
+            .inspect_err(|why| tracing::warn!(key, why, "a worker's report is refused"))
+            .ok()?;
+        let declared = self.record(&kind.id, id)?.declared.as_ref()?;
+        let (reported, actual) = (version(&report), declared.row.version);
+        let future = reported > actual || reported == actual && entry.modified < declared.modified;
+        if future {
+            tracing::warn!(
+                key,
+                reported,
+                actual,
+                "a worker's report is refused: when it was written, there was no such version yet"
+            );
+        }
+        (!future).then_some(report)
     }
 
     fn remove(&mut self, key: &str, touched: &mut Touched) {

@@ -416,7 +416,7 @@ impl State {
     }
 
     fn fold(&self, record: &Record, row: &Row) -> Option<Folded> {
-        let managed = self.kind(&row.kind).is_some_and(|kind| kind.builtin);
+        let kind = self.kind(&row.kind)?;
         let reachability = about(record, row).and_then(|router| self.reachability(router));
         status::fold(&Facts {
             version: row.version,
@@ -425,7 +425,8 @@ impl State {
             monitoring: record.monitoring.as_deref(),
             reachability: reachability.map(|r| &**r),
             has_session: row.kind == NEIGHBOR,
-            managed,
+            outside: !kind.builtin,
+            managed: kind.has_status(),
         })
     }
 
