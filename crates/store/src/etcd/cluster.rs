@@ -4,16 +4,18 @@
 use super::Options;
 use super::endpoint;
 use super::failure::{Failure, Refusal, innermost};
+use super::pause::Pause;
 use super::tls::Speech;
-use super::wire::{AuthenticateRequest, AuthenticateResponse};
+use super::wire::{AuthenticateRequest, AuthenticateResponse, StatusRequest, StatusResponse};
 use crate::Error;
+use futures::future::join_all;
 use http::uri::PathAndQuery;
 use prost::Message;
 use secrecy::ExposeSecret as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tonic::client::Grpc;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
@@ -59,6 +61,8 @@ pub(super) struct Cluster {
     members: Vec<Member>,
     /// The member that answered last, or the one after that which didn't.
     current: AtomicUsize,
+    /// Which cluster the first one that answered belongs to.
+    id: OnceLock<u64>,
     speech: Speech,
     /// Whether one of them ever did.
     answered: AtomicBool,
@@ -73,6 +77,8 @@ type Token = MetadataValue<Ascii>;
 
 struct Member {
     address: String,
+    /// Known to belong to the same cluster as the others.
+    met: AtomicBool,
     endpoint: Endpoint,
     channel: Channel,
 }
@@ -89,6 +95,7 @@ impl Cluster {
                 .map(|(address, endpoint)| member(address, endpoint, &options.timeouts))
                 .collect(),
             current: AtomicUsize::new(0),
+            id: OnceLock::new(),
             speech: Speech::of(options.tls.as_ref()),
             answered: AtomicBool::new(false),
             user: options.user,
@@ -116,7 +123,7 @@ impl Cluster {
         Q: Message + Clone + 'static,
         R: Message + Default + 'static,
     {
-        let mut pause = FIRST_PAUSE;
+        let mut pause = Pause::new(FIRST_PAUSE, LONGEST_PAUSE);
         let mut failed = Failure::NotSent("etcd: no time is left to ask it".into());
         loop {
             for _ in 0..self.members.len() {
@@ -132,7 +139,9 @@ impl Cluster {
                         self.move_on(index);
                         return Err(Failure::Lost(why));
                     }
-                    Err(failure @ (Failure::NotSent(_) | Failure::Lost(_))) => {
+                    Err(
+                        failure @ (Failure::NotSent(_) | Failure::Lost(_) | Failure::Foreign(_)),
+                    ) => {
                         self.move_on(index);
                         failure
                     }
@@ -142,11 +151,10 @@ impl Cluster {
                     }
                 };
             }
-            if Instant::now() + pause >= deadline {
+            if Instant::now() + pause.peek() >= deadline {
                 return Err(failed);
             }
-            sleep(pause).await;
-            pause = (2 * pause).min(LONGEST_PAUSE);
+            pause.wait().await;
         }
     }
 
@@ -163,11 +171,12 @@ impl Cluster {
         Q: Message + Clone + 'static,
         R: Message + Default + 'static,
     {
-        let ask = || {
+        let ask = async || {
+            self.meet(index, channel.clone()).await?;
             let mut request = self.request(request.clone());
             // For etcd, so that it does not try for long what nobody waits for.
             request.set_timeout(limit + Duration::from_secs(1));
-            self.ask(index, channel.clone(), rpc, request)
+            self.ask(index, channel.clone(), rpc, request).await
         };
         let call = async {
             let token = self.token();
@@ -186,6 +195,46 @@ impl Cluster {
             }
         };
         self.within(index, limit, call).await
+    }
+
+    /// Meets all members that answer soon; the others are met when they are
+    /// needed.
+    ///
+    /// # Errors
+    /// [`Failure::Foreign`].
+    pub(super) async fn meet_all(&self) -> Result<(), Failure> {
+        let limit = self.timeouts.connect;
+        let meetings = self.members.iter().enumerate().map(|(index, member)| {
+            let meeting = self.meet(index, member.channel.clone());
+            self.within(index, limit, meeting)
+        });
+        let meetings = join_all(meetings).await;
+        let foreign = |met: &Result<(), Failure>| matches!(met, Err(Failure::Foreign(_)));
+        meetings.into_iter().find(foreign).unwrap_or(Ok(()))
+    }
+
+    /// Makes sure, before a member is asked anything, that it belongs to the
+    /// same cluster as the others: what is written here is read there.
+    async fn meet(&self, index: usize, channel: Channel) -> Result<(), Failure> {
+        let member = &self.members[index];
+        if member.met.load(Relaxed) {
+            return Ok(());
+        }
+        let question = self.request(StatusRequest {});
+        let status: StatusResponse = match self.ask(index, channel, rpc::STATUS, question).await {
+            Err(Failure::Lost(why)) => return Err(Failure::NotSent(why)),
+            answer => answer?,
+        };
+        let cluster = status.header.map_or(0, |header| header.cluster_id);
+        if *self.id.get_or_init(|| cluster) != cluster {
+            return Err(Failure::Foreign(format!(
+                "etcd at {} is of another cluster than the other endpoints: take out those that \
+                 don't belong to it",
+                member.address
+            )));
+        }
+        member.met.store(true, Relaxed);
+        Ok(())
     }
 
     async fn ask<Q, R>(
@@ -319,9 +368,11 @@ impl Cluster {
         let answer: AuthenticateResponse = self
             .ask(index, channel, rpc::AUTHENTICATE, question)
             .await?;
-        let token = answer.token.parse().map_err(|_| {
+        let mut token: Token = answer.token.parse().map_err(|_| {
             Failure::Refused(Refusal::Other("etcd gave a token that is no text".into()))
         })?;
+        // No log of headers shows it.
+        token.set_sensitive(true);
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
         Ok(())
     }
@@ -336,6 +387,7 @@ fn member(address: &str, endpoint: Endpoint, timeouts: &super::Timeouts) -> Memb
         .keep_alive_timeout(PING_TIMEOUT);
     Member {
         address: address.to_owned(),
+        met: AtomicBool::new(false),
         channel: endpoint.connect_lazy(),
         endpoint,
     }

@@ -13,6 +13,8 @@ pub(super) enum Failure {
     NotSent(String),
     /// It may have been carried out, or may be yet.
     Lost(String),
+    /// That member is none of this cluster's. Not carried out.
+    Foreign(String),
     /// The token is none any more: ask for another one. Not carried out.
     Token(String),
     /// etcd says no, as any member would. Not carried out.
@@ -75,7 +77,9 @@ impl Failure {
     /// For calls that say nothing more precise.
     pub(super) fn into_error(self) -> Error {
         match self {
-            Self::NotSent(why) | Self::Lost(why) | Self::Token(why) => Error::Unavailable(why),
+            Self::NotSent(why) | Self::Lost(why) | Self::Foreign(why) | Self::Token(why) => {
+                Error::Unavailable(why)
+            }
             Self::Refused(Refusal::TooLarge(why)) => Error::TooLarge {
                 what: "this size".into(),
                 limit: format!("this cluster ({why}): start it with etcd's own limits or higher"),

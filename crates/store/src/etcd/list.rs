@@ -15,6 +15,10 @@ const FIRST: i64 = 256;
 /// Bytes that a part should come near to.
 const WEIGHT: usize = 4 << 20;
 
+/// Entries of a part, whatever they weigh: what follows may weigh more than
+/// what came, and a part has to come within one attempt.
+const MOST: i64 = 8192;
+
 /// A listing that a compaction overtakes begins anew, but not for ever.
 const TRIES: usize = 5;
 
@@ -62,5 +66,31 @@ async fn parts(cluster: &Cluster, layout: &Layout, range: Range) -> Result<Listi
 /// As many entries as weigh about enough, going by the ones that came.
 fn next_limit(part: &RangeResponse) -> i64 {
     let each = part.encoded_len() / part.kvs.len().max(1);
-    i64::try_from(WEIGHT / each.max(1)).unwrap_or(FIRST).max(1)
+    let limit = i64::try_from(WEIGHT / each.max(1)).unwrap_or(MOST);
+    limit.clamp(1, MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::KeyValue;
+    use super::*;
+
+    fn after(entries: usize, bytes: usize) -> i64 {
+        let entry = KeyValue {
+            value: vec![7; bytes],
+            ..KeyValue::default()
+        };
+        next_limit(&RangeResponse {
+            kvs: vec![entry; entries],
+            ..RangeResponse::default()
+        })
+    }
+
+    #[test]
+    fn parts_weigh_about_the_same_but_small_entries_foretell_no_flood() {
+        assert!((3000..4200).contains(&after(256, 1000)));
+        assert_eq!(after(4, 6 << 20), 1);
+        assert_eq!(after(256, 40), MOST);
+        assert_eq!(after(0, 0), MOST);
+    }
 }

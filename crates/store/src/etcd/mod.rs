@@ -16,6 +16,7 @@ mod failure;
 mod ids;
 mod layout;
 mod list;
+mod pause;
 mod tls;
 mod txn;
 mod watch;
@@ -142,8 +143,8 @@ impl Etcd {
     /// Opens the store; one member must answer.
     ///
     /// # Errors
-    /// [`Error::Open`] for options that can't work and for an etcd that is too
-    /// old, [`Error::Unavailable`] when no member answers.
+    /// [`Error::Open`] for options that can't work, endpoints of different
+    /// clusters and an etcd that is too old, [`Error::Unavailable`] when no member answers.
     pub async fn open(options: Options) -> Result<Self, Error> {
         if options.prefix.len() > LONGEST_PREFIX {
             return Err(Error::Open(format!(
@@ -167,6 +168,9 @@ impl Etcd {
             .await
             .map_err(Failure::into_error)?;
         check_version(&status.version)?;
+        if let Err(Failure::Foreign(why)) = cluster.meet_all().await {
+            return Err(Error::Open(why));
+        }
         Ok(Self {
             cluster: Arc::new(cluster),
             layout,

@@ -8,6 +8,7 @@
 use super::cluster::{Cluster, rpc};
 use super::failure::{Failure, Refusal};
 use super::layout::{Layout, Range};
+use super::pause::Pause;
 use super::txn;
 use super::wire::{
     self, Event, RangeRequest, RangeResponse, WatchCreateRequest, WatchRequest, WatchResponse,
@@ -19,7 +20,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tonic::Streaming;
 use tonic::transport::Channel;
 
@@ -47,6 +48,7 @@ pub(super) async fn follow(
         cluster,
         answers: None,
         ready: VecDeque::new(),
+        pause: Pause::new(FIRST_PAUSE, LONGEST_PAUSE),
     };
     follower.open(Some(deadline)).await?;
     let watch = try_unfold((follower, open), |(mut follower, mut open)| async move {
@@ -68,11 +70,14 @@ struct Follower {
     gathered: Gathered,
     answers: Option<Box<Answers>>,
     ready: VecDeque<Batch>,
+    /// Before it is opened again.
+    pause: Pause,
 }
 
 /// An open stream, and the connection that is its own.
 struct Answers {
     member: usize,
+    since: Instant,
     stream: Streaming<WatchResponse>,
     _connection: Channel,
 }
@@ -93,7 +98,7 @@ impl Follower {
                 self.open(None).await?;
                 continue;
             };
-            let member = answers.member;
+            let (member, since) = (answers.member, answers.since);
             let broken = match answers.stream.message().await {
                 Ok(Some(answer)) if answer.compact_revision != 0 => {
                     let oldest = wire::revision(answer.compact_revision);
@@ -103,7 +108,7 @@ impl Follower {
                     self.ready = self.gathered.take(&self.layout, answer);
                     continue;
                 }
-                Ok(Some(answer)) => answer.cancel_reason,
+                Ok(Some(answer)) => format!("etcd ends it: {:?}", answer.cancel_reason),
                 Ok(None) => "it closed the stream".into(),
                 Err(status) => {
                     let failure = self.cluster.failure(member, &status);
@@ -114,14 +119,16 @@ impl Follower {
             self.answers = None;
             self.gathered.drop_partial();
             self.cluster.move_on(member);
-            // Should it break as soon as it is open, time and again.
-            sleep(FIRST_PAUSE).await;
+            // It may break as soon as it is open, time and again.
+            if since.elapsed() > LONGEST_PAUSE {
+                self.pause.reset();
+            }
+            self.pause.wait().await;
         }
     }
 
     /// Opens it at some member, however long that takes if there is no deadline.
     async fn open(&mut self, deadline: Option<Instant>) -> Result<(), Error> {
-        let mut pause = FIRST_PAUSE;
         loop {
             let member = self.cluster.index();
             let failure = match self.open_at(member).await {
@@ -134,12 +141,11 @@ impl Follower {
                 Err(failure) => failure,
             };
             self.cluster.move_on(member);
-            if deadline.is_some_and(|deadline| Instant::now() + pause >= deadline) {
+            if deadline.is_some_and(|deadline| Instant::now() + self.pause.peek() >= deadline) {
                 return Err(failure.into_error());
             }
             tracing::debug!(?failure, "the watch can't be opened yet");
-            sleep(pause).await;
-            pause = (2 * pause).min(LONGEST_PAUSE);
+            self.pause.wait().await;
         }
     }
 
@@ -178,6 +184,7 @@ impl Follower {
             if answer.created && !compacted {
                 return Ok(Opened::Open(Box::new(Answers {
                     member,
+                    since: Instant::now(),
                     stream,
                     _connection: connection,
                 })));

@@ -187,7 +187,10 @@ mod tests {
             }])
         });
         TxnResponse {
-            header: Some(ResponseHeader { revision: AT }),
+            header: Some(ResponseHeader {
+                revision: AT,
+                ..ResponseHeader::default()
+            }),
             responses: std::iter::once(range(vec![])).chain(keys).collect(),
             ..TxnResponse::default()
         }

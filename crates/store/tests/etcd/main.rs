@@ -7,6 +7,7 @@ mod faults;
 mod limits;
 mod many_conditions;
 mod others;
+mod strangers;
 mod tls;
 mod wire;
 
