@@ -250,7 +250,16 @@ fn header(text: &[u8]) -> Result<Header, String> {
             mark.format
         ));
     }
-    serde_json::from_slice(text).map_err(|_| "the header makes no sense".to_owned())
+    let header: Header =
+        serde_json::from_slice(text).map_err(|_| "the header makes no sense".to_owned())?;
+    let (format, newest) = (header.store_format, catalog::FORMAT);
+    if format > newest {
+        return Err(format!(
+            "it is of a store of format {format}, this version knows formats up to {newest}: \
+             use the sdwan that wrote it, or a newer one"
+        ));
+    }
+    Ok(header)
 }
 
 impl EntryLine {

@@ -7,7 +7,7 @@
 
 use super::dump::LARGEST;
 use super::{Dump, Entry, Error};
-use crate::catalog::{FORMAT, Hold, Scope};
+use crate::catalog::{Hold, Scope};
 use crate::keys;
 use crate::mirror::record::{encode, json};
 use sdwan_store::{
@@ -53,17 +53,9 @@ impl Restore<'_> {
     /// a hold on every router.
     ///
     /// # Errors
-    /// [`Error::Refused`] where the store is not empty, or the dump is of a
-    /// newer version: nothing was written. [`Error::Unfinished`] where it
-    /// could not go on.
+    /// [`Error::Refused`] where the store is not empty: nothing was written.
+    /// [`Error::Unfinished`] where it could not go on.
     pub async fn run(&self, dump: &Dump) -> Result<Restored, Error> {
-        let format = dump.header.store_format;
-        if format > FORMAT {
-            return Err(Error::Refused(format!(
-                "the dump is of a store of format {format}, this version knows formats up to \
-                 {FORMAT}: use the sdwan that wrote it, or a newer one"
-            )));
-        }
         let listing = self.store.list(keys::ALL).await?;
         let before = listing.entries.iter().find(|e| e.key == keys::RESTORING);
         let first = match before {
