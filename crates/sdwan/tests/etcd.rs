@@ -1,5 +1,7 @@
 //! Servers whose store is an etcd.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod support;
 
 use support::etcd::Etcd;

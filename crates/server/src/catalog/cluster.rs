@@ -33,6 +33,16 @@ impl Catalog {
         self.claim(router).map(|claimed| claimed.claim.member)
     }
 
+    /// Whether this server looks after a router.
+    pub fn has(&self, router: &str) -> bool {
+        let tenure = self.tenure();
+        tenure.is_alone() || {
+            let now = self.mirror.now();
+            let claimed = now.claim(router);
+            claimed.is_some_and(|claimed| claimed.claim.member == tenure.instance())
+        }
+    }
+
     /// A router's claim as it stands.
     pub(crate) fn claim(&self, router: &str) -> Option<Claimed> {
         self.mirror.now().claim(router).cloned()

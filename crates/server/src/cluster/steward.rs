@@ -19,6 +19,9 @@ use tokio_util::task::AbortOnDropHandle;
 /// Routers in one commit; two keys each.
 const AT_ONCE: usize = 1000;
 
+/// So few routers are a condition each.
+const FEW: usize = 32;
+
 /// Between two looks at the claims: what happens meanwhile is one look.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -162,8 +165,15 @@ impl Steward {
             }
         }
         let routers = moves.take.len().min(AT_ONCE);
-        if routers > 0 {
+        if (1..=FEW).contains(&routers) {
+            // What others claim meanwhile is no reason to begin again.
+            let absent = |(router, _): &(Arc<str>, _)| Condition::Absent(keys::claim(router));
+            let when = moves.take.iter().map(absent).collect();
+            self.catalog.commit_on(base, when, then).await?;
+        } else if routers > 0 {
             self.commit(base, then).await?;
+        }
+        if routers > 0 {
             tracing::info!(routers, "claimed");
         }
         Ok(())

@@ -5,6 +5,7 @@
 //! shows all of them; ours start with `sdwan_`. What is true now (sessions,
 //! rows by status) is read when somebody asks; what only adds up is counted.
 
+mod cluster;
 mod fib;
 mod sessions;
 
@@ -122,6 +123,7 @@ impl Metrics {
         if let Some(store) = &self.store {
             writes(&mut now, store.stats());
         }
+        cluster::collect(&mut now, catalog, &snapshot);
         fib::collect(&mut now, &snapshot);
         sessions::collect(&mut now, catalog, &snapshot, counters).await;
         let mut text = String::new();

@@ -33,7 +33,8 @@ struct Families {
     advertised: Family<Peer, Gauge>,
 }
 
-/// Every declared neighbor's numbers.
+/// The numbers of every neighbor that is declared for a router of this
+/// server's: of several servers each tells of its own.
 pub(super) async fn collect(
     registry: &mut Registry,
     catalog: &Catalog,
@@ -42,7 +43,12 @@ pub(super) async fn collect(
 ) {
     let families = Families::default();
     for kind in catalog.schemas().iter().filter(|kind| kind.has_session()) {
-        let rows: Vec<&Arc<Row>> = snapshot.rows(&kind.id).collect();
+        let ours = |row: &&Arc<Row>| {
+            snapshot
+                .router_of(row)
+                .is_none_or(|router| catalog.has(router))
+        };
+        let rows: Vec<&Arc<Row>> = snapshot.rows(&kind.id).filter(ours).collect();
         let numbers = counters
             .of_rows(rows.iter().map(|row| &***row), snapshot)
             .await;

@@ -331,6 +331,63 @@ async fn a_new_server_waits_as_long_for_the_first_report() {
     watching.await.expect("it ends");
 }
 
+/// Of several servers the one that hears an agent knows when it falls silent;
+/// once that server is gone, the one that looks after the router does.
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_another_server_hears_is_not_silent() {
+    use crate::harness::{Setup, commit};
+    use sdwan_store::Op;
+    let store = Arc::new(sdwan_store::memory::Memory::new());
+    let app = Setup {
+        store: Some(store.clone()),
+        shared: true,
+        ..Setup::default()
+    };
+    let app = app.start().await;
+    let id = app.gobgp(1).await;
+    app.patch(&format!("{ROUTERS}/{id}"), json!({ "fib": "agent" }))
+        .await
+        .expect(200);
+    app.put(FIB, report(true, 0)).await.expect(204);
+    let member = json!({
+        "role": "all", "version": "1", "format": 2, "address": "", "since": "", "lease": 7,
+    });
+    let claim = json!({ "member": "test-0", "lease": 7 });
+    let seen = json!({
+        "version": 2,
+        "fib": { "state": "in-step", "since": "2026-01-01T09:00:00Z" },
+        "hearer": "other",
+    });
+    let then = vec![
+        Op::put("/cluster/members/other", member.to_string()),
+        Op::put(format!("/cluster/claims/{id}"), claim.to_string()),
+        Op::put(format!("/monitoring/v2.0/routers/{id}"), seen.to_string()),
+    ];
+    commit(&*store, then).await;
+    let watching = tokio::spawn(Arc::clone(&app.agents).run(app.shutdown.clone()));
+    pass(SILENCE * 3).await;
+    assert_eq!(shown(&app).await[0], "in step");
+    commit(&*store, vec![Op::delete("/cluster/members/other")]).await;
+    pass(SILENCE / 2).await;
+    assert_eq!(shown(&app).await[0], "in step", "it may come here now");
+    pass(SILENCE).await;
+    assert_eq!(shown(&app).await[0], "no report since 1970-01-01T00:00:00Z");
+    // It comes here: this is its server from now on.
+    app.put(FIB, report(true, 0)).await.expect(204);
+    let member = Op::put("/cluster/members/test-0", member.to_string());
+    commit(
+        &*store,
+        vec![member, Op::delete(format!("/cluster/claims/{id}"))],
+    )
+    .await;
+    pass(SILENCE / 2).await;
+    assert_eq!(shown(&app).await[0], "in step");
+    pass(SILENCE).await;
+    assert_eq!(shown(&app).await[0], "no report since 1970-01-01T00:00:00Z");
+    app.shutdown.cancel();
+    watching.await.expect("it ends");
+}
+
 #[tokio::test]
 async fn what_the_agent_found_counts_more_than_what_was_declared() {
     let (app, id) = with_agent().await;

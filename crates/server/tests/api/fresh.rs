@@ -1,18 +1,16 @@
 //! Revisions as callers hold them: reads at least as new as a write, across
 //! servers and across restores.
 
-use crate::harness::{App, ROUTERS, Reply, Setup, gobgp, neighbor, request};
+use crate::harness::{App, ROUTERS, Reply, Setup, commit, gobgp, neighbor, request};
 use crate::own_kinds::SITES;
 use axum::body::Body;
 use futures::future::join;
 use http::Method;
 use sdwan_store::faults::Faulty;
 use sdwan_store::memory::Memory;
-use sdwan_store::{Commit, Op, Store};
+use sdwan_store::{Op, Store};
 use serde_json::json;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use uuid::Uuid;
 
 /// Two servers on one store; the second one's way to it can be cut.
 struct Two {
@@ -47,16 +45,6 @@ async fn server(store: Arc<dyn Store>, ids: u64) -> App {
         ..Setup::default()
     };
     setup.start().await
-}
-
-async fn commit(store: &dyn Store, then: Vec<Op>) {
-    static IDS: AtomicU64 = AtomicU64::new(1);
-    let id = Uuid::from_u128(u128::from(IDS.fetch_add(1, Ordering::Relaxed)) << 64);
-    let when = Vec::new();
-    store
-        .commit(Commit { id, when, then })
-        .await
-        .expect("a commit");
 }
 
 /// A store that was restored so often.

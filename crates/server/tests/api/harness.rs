@@ -11,14 +11,14 @@ use sdwan_model::schema::Schemas;
 use sdwan_server::agents::Agents;
 use sdwan_server::api::{self, Limits};
 use sdwan_server::catalog::{Catalog, FORMAT, Options};
-use sdwan_server::cluster::{self, Membership, Tenure};
+use sdwan_server::cluster::{self, Membership, Role, Tenure};
 use sdwan_server::config::Config;
 use sdwan_server::live::{Error, Live};
 use sdwan_server::metrics::Metrics;
 use sdwan_server::secrets::SecretBox;
 use sdwan_server::speaker::{Counters, Route};
-use sdwan_store::Store;
 use sdwan_store::memory::Memory;
+use sdwan_store::{Commit, Op, Store};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -46,6 +46,7 @@ pub struct Setup {
     pub ids: u64,
     /// Others work on the store, too.
     pub shared: bool,
+    pub role: Role,
 }
 
 pub struct App {
@@ -92,7 +93,10 @@ impl Setup {
         let membership = Membership::new(
             store,
             Arc::clone(&catalog),
-            cluster::Settings::default(),
+            cluster::Settings {
+                role: self.role,
+                ..cluster::Settings::default()
+            },
             "127.0.0.1:9998".into(),
         );
         let deps = api::Deps {
@@ -133,6 +137,17 @@ fn options_after(ids: u64, shared: bool) -> Options {
         }),
         format: FORMAT,
     }
+}
+
+/// What another program writes into the store.
+pub async fn commit(store: &dyn Store, then: Vec<Op>) {
+    static IDS: AtomicU64 = AtomicU64::new(1);
+    let id = Uuid::from_u128(u128::from(IDS.fetch_add(1, Ordering::Relaxed)) << 64);
+    let when = Vec::new();
+    store
+        .commit(Commit { id, when, then })
+        .await
+        .expect("a commit");
 }
 
 pub struct Reply {

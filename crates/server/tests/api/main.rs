@@ -3,6 +3,7 @@
 
 mod about;
 mod bad_input;
+mod cluster;
 mod fib;
 mod fresh;
 mod guard;

@@ -302,7 +302,7 @@ impl Server {
 
     /// Whether this server looks after the router.
     pub fn has(&self, router: &ResourceRef) -> bool {
-        self.catalog.member_of(&router.id).as_deref() == Some(self.name())
+        self.catalog.has(&router.id)
     }
 
     /// How many of these routers this server looks after.
