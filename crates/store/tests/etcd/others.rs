@@ -4,6 +4,7 @@ use crate::daemon::{Daemon, NEWER, OLDEST};
 use crate::{commit, keys, made, next, put};
 use sdwan_store::etcd::{Etcd, Options, User};
 use sdwan_store::{Condition, Error, Op, Revision, Store};
+use std::time::Duration;
 
 #[tokio::test]
 async fn entries_lie_under_their_own_keys() {
@@ -90,5 +91,65 @@ async fn a_user_and_a_password_open_a_guarded_etcd() {
             assert!(!why.contains("wrong"), "{why}");
             assert!(why.contains("password"), "{why}");
         }
+    }
+}
+
+/// As the manual says of its rights.
+#[tokio::test]
+async fn a_user_needs_no_rights_beyond_the_prefix() {
+    for release in [OLDEST, NEWER] {
+        let daemon = Daemon::start(release).await;
+        for arguments in [
+            &["user", "add", "root:sesame"][..],
+            &["user", "grant-role", "root", "root"],
+            &["role", "add", "wan"],
+            &[
+                "role",
+                "grant-permission",
+                "wan",
+                "--prefix=true",
+                "readwrite",
+                "wan",
+            ],
+            &["user", "add", "sdwan:sesame"],
+            &["user", "grant-role", "sdwan", "wan"],
+            &["auth", "enable"],
+        ] {
+            daemon.etcdctl(arguments);
+        }
+        let under = |prefix: &str| Options {
+            prefix: prefix.into(),
+            user: Some(User {
+                name: "sdwan".into(),
+                password: "sesame".to_owned().into(),
+            }),
+            ..daemon.options()
+        };
+        let store = Etcd::open(under("wan")).await.unwrap();
+        let mut watch = store.watch("", Revision(0)).await.unwrap();
+        let lease = store.grant(Duration::from_secs(60)).await.unwrap();
+        let leased = Op::Put {
+            key: "/leased".into(),
+            value: Vec::new(),
+            lease: Some(lease),
+        };
+        let when: Vec<_> = (0..100)
+            .map(|n| Condition::Absent(format!("/{n}")))
+            .collect();
+        let then: Vec<_> = (0..200).map(|n| Op::put(format!("/{n}"), "")).collect();
+        let sent = commit(when, [then, vec![leased]].concat());
+        let revision = made(store.commit(sent.clone()).await.unwrap());
+        assert_eq!(next(&mut watch).await.unwrap().unwrap().revision, revision);
+        assert_eq!(store.committed(sent.id).await.unwrap(), Some(revision));
+        store.keep_alive(lease).await.unwrap();
+        store.revoke(lease).await.unwrap();
+        assert_eq!(keys(&store, "").await.len(), 200);
+
+        let elsewhere = Etcd::open(under("")).await.unwrap();
+        let refused = elsewhere.commit(commit([], [Op::put("/k", "")])).await;
+        assert!(
+            matches!(&refused, Err(Error::Unavailable(why)) if why.contains("permission")),
+            "{refused:?}"
+        );
     }
 }
