@@ -32,7 +32,10 @@ fn ask(server: &Server, method: &str, path: &str, body: &str) -> (u16, String) {
 #[test]
 fn what_is_written_through_one_server_is_read_through_the_other() {
     let etcd = Etcd::start();
-    let start = || Server::start_with(tempfile::tempdir().unwrap(), &["--etcd", &etcd.endpoint]);
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key").display().to_string();
+    let words = ["--etcd", &etcd.endpoint, "--key-file", &key];
+    let start = || Server::start_with(tempfile::tempdir().unwrap(), &words);
     let (one, two) = (start(), start());
     for n in 1..=20 {
         let (writer, reader) = if n % 2 == 0 {

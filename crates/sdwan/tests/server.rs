@@ -112,6 +112,8 @@ fn a_copy_of_the_running_store_can_be_served() {
         !server.sdwan(&words).status.success(),
         "a copy must not be overwritten"
     );
+    let key = server.folder.path().join("sdwan.db.key");
+    std::fs::copy(key, elsewhere.path().join("sdwan.db.key")).unwrap();
     let other = Server::start_with(elsewhere, &[]);
     assert!(other.must(&["router", "list"]).contains("| copied "));
 }

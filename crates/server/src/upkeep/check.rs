@@ -53,7 +53,9 @@ pub fn check(listing: &Listing, schemas: Arc<Schemas>) -> Checked {
     let index = Index::of(&state);
     problems.extend_from_slice(index.collisions());
     problems.extend(index.repairs(&state).iter().map(misindexed));
-    problems.extend(broken(&state, &index));
+    let key = listing.entries.iter().find(|e| e.key == keys::KEY);
+    let key = key.map(|key| String::from_utf8_lossy(&key.value));
+    problems.extend(broken(&state, &index, key.as_deref()));
     problems.extend(
         listing
             .entries
@@ -87,8 +89,9 @@ fn misindexed(repair: &Op) -> String {
     }
 }
 
-/// Rows that the rules would not have let in, such as references to nothing.
-fn broken(state: &State, index: &Index) -> Vec<String> {
+/// Rows that the rules would not have let in, such as references to nothing,
+/// and secrets that the store's key does not open.
+fn broken(state: &State, index: &Index, key: Option<&str>) -> Vec<String> {
     let schemas = &state.context.schemas;
     let indexed = index.over(state);
     let view = Declared(&indexed);
@@ -107,14 +110,22 @@ fn broken(state: &State, index: &Index) -> Vec<String> {
                 }
             }
             for (property, envelope) in &declared.sealed {
-                if secrets::sealed_with(envelope).is_none() {
-                    let why = "it should be sealed and is not: set it again";
-                    problems.push(format!("{at}: /{property}: {why}"));
-                }
+                let why = badly_sealed(envelope, key);
+                problems.extend(why.map(|why| format!("{at}: /{property}: {why}")));
             }
         }
     }
     problems
+}
+
+fn badly_sealed(envelope: &str, key: Option<&str>) -> Option<String> {
+    let Some(with) = secrets::sealed_with(envelope) else {
+        return Some("it should be sealed and is not: set it again".to_owned());
+    };
+    let key = key.filter(|key| *key != with)?;
+    Some(format!(
+        "it is sealed with key {with}, the store's key is {key}: set it again"
+    ))
 }
 
 /// The rows that are declared. Others may refer to one that is on its way out

@@ -428,6 +428,15 @@ async fn a_check_names_everything_that_is_wrong() {
         ("/meta/epoch".into(), "many".into(), "not a number"),
         ("/meta/format".into(), "99".into(), "format 99"),
     ];
+    let key = "/meta/key";
+    let right = site.store.list(key).await.unwrap().entries.remove(0).value;
+    put(&*site.store, key, "another").await;
+    let told = check(&*site.store).await.problems.join("\n");
+    assert!(
+        told.contains("/auth_password: it is sealed with key"),
+        "{told}"
+    );
+    put(&*site.store, key, right).await;
     for (key, value, _) in &wrong {
         put(&*site.store, key, value.as_bytes()).await;
     }
