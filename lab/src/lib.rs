@@ -14,6 +14,7 @@
 pub mod agent;
 pub mod bench;
 pub mod bird;
+pub mod chaos;
 pub mod daemon;
 pub mod demo;
 pub mod fleet;

@@ -1,0 +1,6 @@
+//! Faults in a cluster.
+
+pub mod fault;
+pub mod ground;
+pub mod history;
+pub mod judge;
