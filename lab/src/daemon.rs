@@ -9,6 +9,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::network::Machine;
 use crate::tools::{self, Release};
@@ -69,11 +71,19 @@ impl Daemon {
     /// # Errors
     /// When it ends, or does not answer in time.
     pub fn gobgpd(machine: &Machine, release: Release) -> Result<Self> {
-        let mut command = machine.command("gobgpd", Some(release))?;
-        command.args(["--pprof-disable", "--log-plain"]);
-        let mut daemon = Self::start(machine, "gobgpd", command)?;
+        let mut daemon = Self::start_gobgpd(machine, release)?;
         daemon.wait_for_port(machine, GOBGPD_PORT)?;
         Ok(daemon)
+    }
+
+    /// Starts a gobgpd with no configuration; its API answers later.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn start_gobgpd(machine: &Machine, release: Release) -> Result<Self> {
+        let mut command = machine.command("gobgpd", Some(release))?;
+        command.args(["--pprof-disable", "--log-plain"]);
+        Self::start(machine, "gobgpd", command)
     }
 
     /// Starts an agent beside the node's gobgpd, and waits until it serves.
@@ -185,10 +195,29 @@ impl Daemon {
     /// # Errors
     /// When it can't be signalled.
     pub fn stop(mut self) -> Result<ExitStatus> {
-        let id = nix::unistd::Pid::from_raw(i32::try_from(self.child.id())?);
-        nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM)
-            .with_context(|| format!("cannot stop {}", self.name))?;
+        self.signal(Signal::SIGTERM)?;
         Ok(self.child.wait()?)
+    }
+
+    /// Stops it where it stands (SIGSTOP): its ports take connections, and nothing is answered.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::SIGSTOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal(Signal::SIGCONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let id = Pid::from_raw(i32::try_from(self.child.id())?);
+        kill(id, signal).with_context(|| format!("cannot send {signal} to {}", self.name))
     }
 }
 

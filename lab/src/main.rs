@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use sdwan_lab::scenario::{Lab, Scenario};
 use sdwan_lab::tools::{self, Release};
-use sdwan_lab::{bench, demo, harness, term, visit, world};
+use sdwan_lab::{bench, chaos, demo, harness, term, visit, world};
 
 /// Real daemons in network namespaces of their own.
 #[derive(Parser)]
@@ -60,6 +60,9 @@ enum Verb {
     },
     /// Measure the server and the agent beside bare calls; nothing leaves this machine
     Bench(bench::Arguments),
+    /// Kill, stop and cut off servers, etcd members and gobgpds, and check that nothing is lost,
+    /// done twice or disturbed
+    Chaos(chaos::Arguments),
     /// The bare handler that the API is measured against
     #[command(hide = true)]
     BenchFloor {
@@ -104,7 +107,9 @@ fn execute(verb: Verb) -> Result<i32> {
             tokio::runtime::Runtime::new()?.block_on(bench::serve(address, &database))?;
             Ok(0)
         }
-        Verb::Demo { .. } | Verb::Shell { .. } | Verb::Bench(_) if !world::is_inside() => {
+        Verb::Demo { .. } | Verb::Shell { .. } | Verb::Bench(_) | Verb::Chaos(_)
+            if !world::is_inside() =>
+        {
             let own = std::env::current_exe()?;
             let arguments: Vec<_> = std::env::args_os().skip(1).collect();
             world::run(&own, own.as_os_str(), &arguments)
@@ -117,6 +122,7 @@ fn execute(verb: Verb) -> Result<i32> {
             tokio::runtime::Runtime::new()?.block_on(bench::run(&arguments))?;
             Ok(0)
         }),
+        Verb::Chaos(arguments) => keeping_logs(|| chaos::run(&arguments).map(|()| 0)),
         Verb::Shell {
             scenario,
             gobgp,

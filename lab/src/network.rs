@@ -21,6 +21,11 @@ use crate::world;
 /// The namespace that holds the segments' bridges.
 const WIRES: &str = "wires";
 
+/// States of a bridge's port (IEEE 802.1D); nothing else sets them where no spanning tree is
+/// computed.
+const FORWARDING: u8 = 3;
+const BLOCKING: u8 = 4;
+
 /// A topology that stands.
 #[derive(Debug)]
 pub struct Network {
@@ -108,6 +113,33 @@ impl Network {
     /// When there is no such node.
     pub fn mend(&self, node: &str) -> Result<()> {
         self.set_cables(node, "up")
+    }
+
+    /// Lets nothing through between a node and a segment, in either direction. Unlike a cut cable,
+    /// nobody's interface notices: what is sent is lost without a word.
+    ///
+    /// # Errors
+    /// When the node is not on that segment.
+    pub fn silence(&self, node: &str, segment: &'static str) -> Result<()> {
+        self.set_bridge_port(node, segment, BLOCKING)
+    }
+
+    /// Undoes [`Self::silence`].
+    ///
+    /// # Errors
+    /// When the node is not on that segment.
+    pub fn hear(&self, node: &str, segment: &'static str) -> Result<()> {
+        self.set_bridge_port(node, segment, FORWARDING)
+    }
+
+    fn set_bridge_port(&self, node: &str, segment: &str, state: u8) -> Result<()> {
+        let wire = wire_end(node, segment);
+        let line = format!("link set {wire} type bridge_slave state {state}\n");
+        if segment == MANAGEMENT {
+            netns::ip_here(&line)
+        } else {
+            self.wires.ip(&line)
+        }
     }
 
     fn set_cables(&self, name: &str, state: &str) -> Result<()> {

@@ -72,6 +72,57 @@ impl FromStr for Release {
     }
 }
 
+/// A release of etcd that the lab has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EtcdRelease {
+    /// The oldest that the store is made for.
+    V3_4,
+    /// A newer one.
+    V3_5,
+}
+
+impl EtcdRelease {
+    /// Both, the oldest first.
+    pub const ALL: [Self; 2] = [Self::V3_4, Self::V3_5];
+
+    /// `3.4` and so on.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V3_4 => "3.4",
+            Self::V3_5 => "3.5",
+        }
+    }
+
+    /// This release's `etcd`: the path in `SDWAN_ETCD_3_4` and so on, else where the set-up puts
+    /// it.
+    ///
+    /// # Errors
+    /// When there is no etcd there.
+    pub fn program(self) -> Result<PathBuf> {
+        let variable = format!("SDWAN_ETCD_{}", self.name().replace('.', "_"));
+        there(match std::env::var_os(variable) {
+            Some(path) => PathBuf::from(path),
+            None => cache()?.join("etcd").join(self.name()).join("usr/bin/etcd"),
+        })
+    }
+}
+
+impl fmt::Display for EtcdRelease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for EtcdRelease {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|release| release.name() == text);
+        known.ok_or_else(|| format!("the lab has etcd {}", Self::ALL.map(Self::name).join(", ")))
+    }
+}
+
 /// The folder that the set-up fills: `$SDWAN_CACHE`, else `$XDG_CACHE_HOME/sdwan`, else
 /// `~/.cache/sdwan`.
 fn cache() -> Result<PathBuf> {
@@ -157,6 +208,13 @@ mod tests {
         assert_eq!(
             "3.1".parse::<Release>(),
             Err("the lab has gobgpd 3.10, 3.36, 4.8".to_owned())
+        );
+        for release in EtcdRelease::ALL {
+            assert_eq!(release.to_string().parse(), Ok(release));
+        }
+        assert_eq!(
+            "3".parse::<EtcdRelease>(),
+            Err("the lab has etcd 3.4, 3.5".to_owned())
         );
     }
 }

@@ -47,6 +47,14 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Kill, stop and cut off servers, etcd members and gobgpds of a cluster, and check that nothing
+    /// is lost, done twice or disturbed (`cargo xtask chaos --help`)
+    #[command(disable_help_flag = true)]
+    Chaos {
+        /// What to hand to the run: `--seed N --minutes M`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// The quick checks: formatting, lints, documentation
     Check,
     /// Everything: the checks, every crate's tests, the lab's tests on real daemons
@@ -90,6 +98,11 @@ fn execute(task: Task) -> Result<ExitCode> {
             setup::run(&cache, &Want::everything())?;
             run::build(&cache, "dev")?;
             run::become_lab(&cache, "dev", &with_verb("shell", arguments))?;
+        }
+        Task::Chaos { arguments } => {
+            setup::run(&cache, &Want::everything())?;
+            run::build(&cache, "dev")?;
+            run::become_lab(&cache, "dev", &with_verb("chaos", arguments))?;
         }
         Task::Check => return parts::check(&cache),
         Task::Test => return parts::test(&cache),

@@ -173,13 +173,3 @@ impl Counts {
         counts
     }
 }
-
-/// The latest revision that a client was told.
-#[must_use]
-pub fn latest(events: &[Event]) -> u64 {
-    let told = events.iter().map(|event| match event.told {
-        Told::Made { revision } | Told::Saw { revision, .. } => revision,
-        Told::Refused | Told::Unknown | Told::Nothing => 0,
-    });
-    told.max().unwrap_or(0)
-}

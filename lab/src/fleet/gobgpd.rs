@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use ipnet::IpNet;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use sdwan_gobgp::bgp::{AsPath, Attributes, Origin};
 use sdwan_gobgp::types::{
     Family, Global, Path, PathFilter, Peer, PeerFilter, PeerSettings, SessionState,
@@ -84,7 +82,7 @@ impl Gobgpd {
     /// # Errors
     /// When it has ended.
     pub fn freeze(&self) -> Result<()> {
-        self.signal(Signal::SIGSTOP)
+        self.running()?.freeze()
     }
 
     /// Lets it go on.
@@ -92,12 +90,11 @@ impl Gobgpd {
     /// # Errors
     /// When it has ended.
     pub fn thaw(&self) -> Result<()> {
-        self.signal(Signal::SIGCONT)
+        self.running()?.thaw()
     }
 
-    fn signal(&self, signal: Signal) -> Result<()> {
-        let daemon = self.daemon.as_ref().context("gobgpd does not run")?;
-        Ok(kill(Pid::from_raw(i32::try_from(daemon.id())?), signal)?)
+    fn running(&self) -> Result<&Daemon> {
+        self.daemon.as_ref().context("gobgpd does not run")
     }
 
     /// Where it is managed: `host:port`.

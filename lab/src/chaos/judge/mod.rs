@@ -2,7 +2,8 @@
 //! back. Pure.
 //!
 //! What is demanded, for each row (versions go 0, 1, 2, .. and end in "gone"):
-//! - From one version leads one write: two that succeeded from the same one are a violation.
+//! - From one version leads one write: two that succeeded from the same one are a violation. Only
+//!   a deletion may succeed again, for a row that is on its way out: it changes nothing.
 //! - What is read was written, by a write that was not refused, and no version is left out.
 //! - By revision, a row only goes forward: a read at a revision shows at least what an earlier
 //!   one, or any write that was acknowledged with it or before it, has shown. A read at
@@ -130,6 +131,12 @@ impl Attempt {
     fn is_made(&self) -> bool {
         matches!(self.fate, Fate::Made(_))
     }
+
+    /// Whether not both can be made.
+    fn excludes(&self, other: &Self) -> bool {
+        let repeats = self.makes() == GONE && other.makes() == GONE;
+        self.event != other.event && self.write.base == other.write.base && !repeats
+    }
 }
 
 impl Life {
@@ -150,10 +157,15 @@ impl Life {
     }
 
     fn one_write_from_each_version(&mut self) {
-        let mut made: BTreeMap<u64, usize> = BTreeMap::new();
-        for attempt in self.attempts.clone().iter().filter(|a| a.is_made()) {
-            let (base, event) = (attempt.write.base, attempt.event);
-            if let Some(first) = made.insert(base, event) {
+        let made: Vec<_> = self
+            .attempts
+            .iter()
+            .filter(|a| a.is_made())
+            .copied()
+            .collect();
+        for (place, attempt) in made.iter().enumerate() {
+            if let Some(first) = made[..place].iter().find(|first| first.excludes(attempt)) {
+                let (first, event, base) = (first.event, attempt.event, attempt.write.base);
                 self.found(format!(
                     "#{first} and #{event} both succeeded from version {base}"
                 ));
@@ -209,11 +221,8 @@ impl Life {
 
     /// Another write that was acknowledged from the version that this one starts from.
     fn other_made(&self, attempt: &Attempt) -> Option<usize> {
-        let other = self.attempts.iter().find(|other| {
-            other.is_made()
-                && other.write.base == attempt.write.base
-                && other.event != attempt.event
-        });
+        let mut others = self.attempts.iter().filter(|other| other.is_made());
+        let other = others.find(|other| other.excludes(attempt));
         other.map(|other| other.event)
     }
 

@@ -214,6 +214,16 @@ fn compare_and_set_that_succeeds_twice_is_found() {
 }
 
 #[test]
+fn a_row_on_its_way_out_may_be_deleted_again() {
+    sound(&[
+        change(A, 0, 10, made(2)),
+        delete(A, 1, made(3)),
+        delete(A, 1, made(3)),
+        read(4, &[(A, 0)]),
+    ]);
+}
+
+#[test]
 fn an_update_that_starts_from_nothing_is_found() {
     refused(
         &[change(A, 0, 10, Told::Refused), change(A, 1, 11, made(3))],
