@@ -121,3 +121,144 @@ impl View<'_> {
         moves
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{Claim, Role};
+    use sdwan_store::Revision;
+
+    const LEASE: LeaseId = LeaseId(7);
+
+    fn names(prefix: &str, count: usize) -> Vec<Arc<str>> {
+        (0..count).map(|n| format!("{prefix}-{n}").into()).collect()
+    }
+
+    fn owners(members: &[Arc<str>], routers: &[Arc<str>]) -> Vec<Arc<str>> {
+        let mut owners = Owners::default();
+        owners.among(members.iter());
+        let owner = |router| Arc::clone(owners.of(router).expect("somebody"));
+        routers.iter().map(owner).collect()
+    }
+
+    #[test]
+    fn a_member_that_comes_takes_its_share_and_nothing_else_moves() {
+        let (members, routers) = (names("member", 5), names("router", 3000));
+        let mut before = owners(&members[..1], &routers);
+        for count in 2..=members.len() {
+            let after = owners(&members[..count], &routers);
+            let newest = &members[count - 1];
+            let moved: Vec<_> = before.iter().zip(&after).filter(|(b, a)| b != a).collect();
+            assert!(moved.iter().all(|(_, to)| *to == newest));
+            let share = routers.len() / count;
+            assert!(
+                moved.len().abs_diff(share) < share / 5,
+                "{} of {share}",
+                moved.len()
+            );
+            before = after;
+        }
+        let backwards: Vec<_> = members.iter().rev().cloned().collect();
+        assert_eq!(owners(&backwards, &routers), before, "whoever asks");
+    }
+
+    /// All versions of this program have to agree.
+    #[test]
+    fn the_weights_are_what_they_always_were() {
+        assert_eq!(weight("4aaf9725", "r1"), 0xc7c4_edb3_1661_f831);
+    }
+
+    struct Room {
+        members: Vec<(Arc<str>, Member)>,
+        routers: Vec<Arc<str>>,
+        claims: BTreeMap<String, Claimed>,
+        keepers: BTreeMap<String, Arc<str>>,
+    }
+
+    impl Room {
+        fn new(members: &[&str], routers: &[&str]) -> Self {
+            let member = |id: &&str| (Arc::from(*id), member(Role::All));
+            Self {
+                members: members.iter().map(member).collect(),
+                routers: routers.iter().map(|id| Arc::from(*id)).collect(),
+                claims: BTreeMap::new(),
+                keepers: BTreeMap::new(),
+            }
+        }
+
+        fn claim(&mut self, router: &str, member: &str, lease: LeaseId) {
+            let claim = Claim {
+                member: member.to_owned(),
+                lease: lease.0,
+                from: None,
+                handed: false,
+            };
+            let at = Revision(1);
+            self.claims.insert(router.to_owned(), Claimed { claim, at });
+            self.keepers.insert(router.to_owned(), member.into());
+        }
+
+        fn moves(&self, me: &str) -> Moves {
+            let claimed: Vec<Arc<str>> = self.claims.keys().map(|id| id.as_str().into()).collect();
+            let view = View {
+                me: (me, LEASE),
+                members: self
+                    .members
+                    .iter()
+                    .map(|(id, member)| (id, member))
+                    .collect(),
+                routers: self.routers.iter().collect(),
+                claim: &|router| self.claims.get(router),
+                keeper: &|router| self.keepers.get(router),
+                claimed: claimed.iter().collect(),
+            };
+            view.moves(&mut Owners::default())
+        }
+    }
+
+    fn member(role: Role) -> Member {
+        Member {
+            role,
+            version: String::new(),
+            format: 2,
+            address: String::new(),
+            since: String::new(),
+            lease: 9,
+            leaving: false,
+        }
+    }
+
+    #[test]
+    fn what_nobody_has_is_taken_with_who_had_it_last() {
+        let mut room = Room::new(&["me"], &["a", "b"]);
+        room.keepers.insert("b".into(), "dead".into());
+        let take = vec![("a".into(), None), ("b".into(), Some("dead".into()))];
+        assert_eq!(room.moves("me").take, take);
+        // A claim of an older lease of ours goes by itself: until then it is
+        // neither ours nor free.
+        room.claim("a", "me", LeaseId(6));
+        room.claim("b", "me", LEASE);
+        assert!(room.moves("me").is_empty());
+    }
+
+    #[test]
+    fn who_only_serves_or_leaves_is_given_nothing_and_gives_what_it_has() {
+        for (role, leaving) in [(Role::Api, false), (Role::All, true)] {
+            let mut room = Room::new(&["me", "other"], &["a"]);
+            (room.members[0].1.role, room.members[0].1.leaving) = (role, leaving);
+            assert!(room.moves("me").is_empty());
+            room.claim("a", "me", LEASE);
+            let hand = vec![("a".into(), "other".into(), LeaseId(9))];
+            assert_eq!(room.moves("me").hand, hand);
+            assert!(room.moves("other").is_empty(), "not free yet");
+        }
+    }
+
+    #[test]
+    fn what_is_no_more_is_dropped_by_who_has_it() {
+        let mut room = Room::new(&["me", "other"], &[]);
+        room.claim("gone", "me", LEASE);
+        assert_eq!(room.moves("me").drop, [Arc::from("gone")]);
+        assert!(room.moves("other").is_empty());
+    }
+}
