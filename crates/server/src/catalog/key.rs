@@ -2,6 +2,7 @@
 //! key's id into the store, and one with another key does not start. Else two
 //! servers of a store could each seal what the other can't open.
 
+use super::open::{FORMAT, stored_format};
 use super::{Catalog, Error};
 use crate::keys;
 use crate::secrets::{self, SecretBox};
@@ -36,9 +37,11 @@ pub async fn secrets_of(store: &dyn Store, path: &Path) -> Result<SecretBox, Err
 /// one is held back from then on, row by row, until it is set again.
 ///
 /// # Errors
+/// [`Error::Open`] when the store's format is newer than this server's;
 /// [`Error::Contended`] when nobody knows whether it was done: again;
 /// [`Error::Store`].
 pub async fn forget_key(store: &dyn Store, commit: Uuid) -> Result<(), Error> {
+    stored_format(&store.list(keys::FORMAT).await?, FORMAT)?;
     let commit = Commit {
         id: commit,
         when: Vec::new(),

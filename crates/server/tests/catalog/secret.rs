@@ -1,6 +1,6 @@
 use super::*;
 use sdwan_server::catalog::{DeleteOptions, Mode, forget_key, secrets_of};
-use sdwan_store::Store as _;
+use sdwan_store::{Commit, Op, Store as _};
 
 const SECRET: &str = "correct-horse-battery";
 
@@ -225,4 +225,19 @@ async fn of_two_servers_that_start_at_once_on_a_new_store_one_key_stays() {
         panic!("{refused:?}");
     };
     assert!(why.to_string().contains("copy that key"), "{why}");
+}
+
+#[tokio::test]
+async fn the_key_of_a_newer_store_is_not_forgotten() {
+    let site = Site::new().await;
+    let newer = Commit {
+        id: Uuid::from_u128(3 << 100),
+        when: Vec::new(),
+        then: vec![Op::put("/meta/format", "99")],
+    };
+    site.store.commit(newer).await.unwrap();
+    let refused = forget_key(&*site.store, Uuid::from_u128(4 << 100)).await;
+    assert!(matches!(refused, Err(Error::Open(_))), "{refused:?}");
+    let entries = site.store.list("/meta/key").await.unwrap().entries;
+    assert_eq!(entries.len(), 1);
 }
