@@ -146,7 +146,7 @@ impl From<catalog::Error> for Problem {
             E::VersionMismatch { .. } => {
                 Self::new(StatusCode::PRECONDITION_FAILED, error.to_string())
             }
-            E::Contended | E::Unclaimed(_) => {
+            E::Contended | E::Unclaimed(_) | E::Away(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
             }
             E::Store(sdwan_store::Error::TooLarge { .. }) => Self::new(

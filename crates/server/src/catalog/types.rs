@@ -40,6 +40,9 @@ pub enum Error {
     /// Other writers were faster every time (503): nothing was written.
     #[error("too many writers at once: try again")]
     Contended,
+    /// The store has not answered for so many seconds (503): nothing was sent.
+    #[error("the store has not answered for {0} s: nothing was written, try again later")]
+    Away(u64),
     /// Another server looks after the router by now (503): nothing was written.
     #[error("this server does not look after router {0} any more")]
     Unclaimed(String),

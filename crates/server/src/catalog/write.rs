@@ -188,6 +188,11 @@ impl Catalog {
             if dry_run {
                 return Ok((prepared, Arc::new(imagine(&base, then))));
             }
+            if let Some(age) = self.stale() {
+                // Whoever waits for the store's answer would wait for long,
+                // and what was read here may not be so any more.
+                return Err(Error::Away(age.as_secs()));
+            }
             if let Some(revision) = self.commit(when, then, &mut lost).await? {
                 self.mirror.wait_for(revision).await;
                 return Ok((prepared, self.mirror.now()));

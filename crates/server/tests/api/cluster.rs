@@ -131,7 +131,9 @@ async fn while_the_store_is_away_reads_go_on_and_say_how_old_they_are() {
     assert_eq!(refused.header("retry-after"), "1");
     let told = refused.expect(503);
     assert!(
-        told["error"].to_string().contains("store does not answer"),
+        told["error"]
+            .to_string()
+            .contains(&format!("not answered for {age} s")),
         "{told}"
     );
     assert!(
