@@ -174,6 +174,20 @@ impl Cast {
         daemons.try_for_each(Daemon::check)
     }
 
+    /// Panics in the servers' logs: a panic that a server survives is a fault of its own.
+    ///
+    /// # Errors
+    /// When a log can't be read.
+    pub fn panics(&self) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for server in self.servers.iter().flatten() {
+            let log = server.log()?;
+            let panics = log.lines().filter(|line| line.contains("panicked"));
+            found.extend(panics.map(|line| format!("{}: {line}", server.name())));
+        }
+        Ok(found)
+    }
+
     fn silence(&mut self, node: &'static str, wire: &'static str) -> Result<()> {
         self.silent.insert((node, wire));
         self.network.silence(node, wire)

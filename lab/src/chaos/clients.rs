@@ -317,7 +317,7 @@ impl Shared {
             .map(|field| format!("_fields={field}"));
         let path = format!("{}?{}", row.path(), fields.collect::<Vec<_>>().join("&"));
         let asked_at = self.began.elapsed();
-        let (answer, least) = self.ask(server, path, least).await;
+        let answer = self.ask(server, path, least).await;
         let told = match answer {
             Some(answer) => {
                 let shown = &answer.body[row.kind.singular()];
@@ -360,7 +360,7 @@ impl Shared {
     ) -> bool {
         let path = list_path(kind.plural(), kind.fields());
         let asked_at = self.began.elapsed();
-        let (answer, least) = self.ask(server, path, least).await;
+        let answer = self.ask(server, path, least).await;
         let answer = answer.filter(|answer| answer.status == StatusCode::OK);
         let told = answer.and_then(|answer| {
             let shown = answer.body[kind.plural()].as_array()?;
@@ -382,31 +382,16 @@ impl Shared {
         answered
     }
 
-    /// A read's answer, where it is one, and the `min_revision` that it was asked with.
-    async fn ask(
-        &self,
-        server: usize,
-        path: String,
-        least: Option<u64>,
-    ) -> (Option<Answer>, Option<u64>) {
+    /// A read's answer, where it is one.
+    async fn ask(&self, server: usize, path: String, least: Option<u64>) -> Option<Answer> {
         let query = least.map(|least| format!("&min_revision={least}"));
         let ask = Ask::get(format!("{path}{}", query.unwrap_or_default()));
-        let answer = self.apis[server].send(&ask).await;
-        let answer = match answer {
-            Ok(answer) if answer.status == StatusCode::BAD_REQUEST && MIN_REVISION_IS_NEW => {
-                let answer = self.apis[server].send(&Ask::get(path)).await;
-                return (answer.ok(), None);
-            }
-            Ok(answer) => answer,
-            Err(_) => return (None, least),
-        };
-        match answer.status {
-            StatusCode::OK | StatusCode::NOT_FOUND => (Some(answer), least),
-            _ => {
-                self.unless_unavailable(&ask, &answer);
-                (None, least)
-            }
+        let answer = self.apis[server].send(&ask).await.ok()?;
+        if [StatusCode::OK, StatusCode::NOT_FOUND].contains(&answer.status) {
+            return Some(answer);
         }
+        self.unless_unavailable(&ask, &answer);
+        None
     }
 
     fn put_down(&self, asked_at: Duration, server: usize, asked: Asked, told: Told) {
@@ -438,9 +423,6 @@ impl Shared {
         }
     }
 }
-
-/// TO BE REMOVED once every server answers `min_revision`: until then it may be refused.
-const MIN_REVISION_IS_NEW: bool = true;
 
 impl Known {
     /// The row has come to this version; one known to be gone stays so.

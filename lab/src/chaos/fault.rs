@@ -120,10 +120,10 @@ impl Fault {
         self.class.targets()[self.target]
     }
 
-    /// The router whose sessions fall with it; those of all others must not.
+    /// Whether its victim's sessions fall with it; those of all others must not.
     #[must_use]
-    pub fn fells(self) -> Option<usize> {
-        (self.class == Class::KillRouter).then_some(self.target)
+    pub fn fells(self) -> bool {
+        self.class == Class::KillRouter
     }
 
     /// Whether each can be done and undone without a look at the other: no process is hit twice,
@@ -154,6 +154,45 @@ pub struct Strike {
     pub faults: Vec<Fault>,
     /// Until everything is healed.
     pub lasts: Duration,
+}
+
+impl Strike {
+    /// The servers that go on, where they are enough for all to become true while the strike
+    /// lasts: it outlasts the lease of those it takes away, every router answers, and etcd has a
+    /// majority.
+    #[must_use]
+    pub fn survivors(&self, lease: Duration) -> Option<Vec<usize>> {
+        let takes_a_server = |class| {
+            matches!(
+                class,
+                Class::KillServer | Class::FreezeServer | Class::ServerFromEtcd
+            )
+        };
+        let takes_a_member = |class| {
+            matches!(
+                class,
+                Class::KillEtcd | Class::KillLeader | Class::FreezeEtcd | Class::EtcdFromOthers
+            )
+        };
+        let count = |takes: &dyn Fn(Class) -> bool| {
+            let taken = self.faults.iter().filter(|fault| takes(fault.class));
+            taken.count()
+        };
+        let (servers, members) = (count(&takes_a_server), count(&takes_a_member));
+        let heals_itself = servers + members == self.faults.len() && members <= 1;
+        if !heals_itself || self.lasts <= lease {
+            return None;
+        }
+        let taken = |server: usize| {
+            let mut faults = self.faults.iter();
+            faults.any(|fault| takes_a_server(fault.class) && fault.target == server)
+        };
+        Some(
+            (0..SERVERS.len())
+                .filter(|server| !taken(*server))
+                .collect(),
+        )
+    }
 }
 
 /// The faults of a seed, without end.
@@ -277,6 +316,35 @@ mod tests {
             assert!(strike.lasts < Duration::from_secs(10), "{strike:?}");
             assert!(strike.after <= Duration::from_secs(3), "{strike:?}");
         }
+    }
+
+    #[test]
+    fn all_must_be_true_meanwhile_where_servers_and_a_majority_are_left() {
+        let fault = |class, target| Fault { class, target };
+        let strike = |faults: &[Fault]| Strike {
+            after: Duration::ZERO,
+            faults: faults.to_vec(),
+            lasts: LEASE * 2,
+        };
+        let of = |faults: &[Fault]| strike(faults).survivors(LEASE);
+        let (server, cut) = (fault(Class::KillServer, 1), fault(Class::ServerFromEtcd, 0));
+        let (leader, member) = (fault(Class::KillLeader, 0), fault(Class::FreezeEtcd, 2));
+        assert_eq!(of(&[server]), Some(vec![0, 2]));
+        assert_eq!(of(&[server, cut]), Some(vec![2]));
+        assert_eq!(of(&[leader, server]), Some(vec![0, 2]));
+        assert_eq!(of(&[member]), Some(vec![0, 1, 2]));
+        assert_eq!(of(&[member, fault(Class::EtcdFromOthers, 1)]), None);
+        assert_eq!(of(&[server, fault(Class::ServerFromRouters, 0)]), None);
+        assert_eq!(of(&[fault(Class::FreezeRouter, 3)]), None);
+        let short = Strike {
+            lasts: LEASE,
+            ..strike(&[server])
+        };
+        assert_eq!(short.survivors(LEASE), None);
+        let often = (0..50)
+            .flat_map(strikes)
+            .filter(|s| s.survivors(LEASE).is_some());
+        assert!(often.count() > 500);
     }
 
     #[test]

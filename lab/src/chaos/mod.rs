@@ -29,21 +29,26 @@ mod view;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+use futures::future::try_join_all;
 
 use crate::tools::EtcdRelease;
 use crate::wait::{self, Seen};
 use crate::{term, world};
+use api::Api;
 use cast::{Cast, Setup};
 use clients::Clients;
 use fault::{Strike, Strikes};
 use ground::SERVERS;
 use report::Report;
-use truth::Falls;
+use truth::{By, Falls};
 use view::{Claims, Daemon, Rows};
 
+/// All servers.
+const ALL: [usize; SERVERS.len()] = [0, 1, 2];
+
 /// How long it may take after a strike until all is well.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// A run.
 #[derive(Clone, Debug, clap::Args)]
@@ -113,7 +118,7 @@ impl Run {
         let cast = Cast::enter(setup)?;
         cast.runtime()
             .block_on(declared::declare(&cast.apis()[0]))?;
-        let falls = until_true(&cast)?;
+        let falls = until_true(&cast, &ALL)?;
         let clients = Clients::start(cast.runtime().handle(), seed)?;
         Ok(Self {
             clients,
@@ -134,25 +139,27 @@ impl Run {
         std::thread::sleep(RUSH);
         self.clients.hurry(false);
         std::thread::sleep(strike.lasts);
+        if let Some(survivors) = strike.survivors(LEASE) {
+            report.goes_on();
+            self.check(&survivors, &[])?;
+            report.holds(self.clients.history());
+        }
         self.cast.heal()?;
         report.healed();
-        let fallen: Vec<_> = strike
-            .faults
-            .iter()
-            .filter(|fault| fault.fells().is_some())
-            .collect();
-        let fallen: Vec<_> = fallen.iter().map(|fault| fault.victim()).collect();
-        self.check(&fallen)?;
+        let fallen = strike.faults.iter().filter(|fault| fault.fells());
+        let fallen: Vec<_> = fallen.map(|fault| fault.victim()).collect();
+        self.check(&ALL, &fallen)?;
         report.holds(self.clients.history());
         Ok(())
     }
 
-    /// Everything that must hold when all is healed; only these routers' sessions may have fallen.
-    fn check(&mut self, fallen: &[&str]) -> Result<()> {
+    /// Everything that must hold when these servers, and what they need, are well; only these
+    /// routers' sessions may have fallen.
+    fn check(&mut self, servers: &[usize], fallen: &[&str]) -> Result<()> {
         self.cast.check()?;
         let runtime = self.cast.runtime().handle().clone();
         let _paused = runtime.block_on(self.clients.pause());
-        for server in 0..self.cast.apis().len() {
+        for &server in servers {
             let what = format!("{} to tell every row", SERVERS[server]);
             wait::quietly(&what, LIMIT, || {
                 Ok(if runtime.block_on(self.clients.read_all(server)) {
@@ -162,12 +169,12 @@ impl Run {
                 })
             })?;
         }
-        let mut violations = self.clients.history().with(judge::judge);
-        let violations_told = violations.drain(..).map(|violation| violation.to_string());
-        let mut found: Vec<String> = violations_told.collect();
+        let violations = self.clients.history().with(judge::judge);
+        let mut found: Vec<_> = violations.iter().map(ToString::to_string).collect();
         found.extend(self.clients.complaints());
+        found.extend(self.cast.panics()?);
         refuse("what clients were told", &found)?;
-        let falls = until_true(&self.cast)?;
+        let falls = until_true(&self.cast, servers)?;
         refuse(
             "sessions that nobody touched",
             &falls.since(&self.falls, fallen),
@@ -186,52 +193,57 @@ impl Run {
     }
 }
 
-/// Waits until everything is true; gives how often each session has fallen until then.
-fn until_true(cast: &Cast) -> Result<Falls> {
+/// Waits until everything is true as these servers have it; gives how often each session has
+/// fallen until then.
+fn until_true(cast: &Cast, servers: &[usize]) -> Result<Falls> {
+    let apis: Vec<By<&Api>> = servers
+        .iter()
+        .map(|&server| (SERVERS[server], &cast.apis()[server]))
+        .collect();
     let mut last = Vec::new();
     let waited = wait::quietly("everything to be true", LIMIT, || {
-        let looked = cast.runtime().block_on(look(cast));
-        Ok(match looked {
-            Ok((found, falls)) if found.is_empty() => Seen::Yes(falls),
-            Ok((found, _)) => {
+        let (found, falls) = match cast.runtime().block_on(look(&apis)) {
+            Ok(looked) => looked,
+            Err(error) => (vec![format!("{error:#}")], Falls::default()),
+        };
+        Ok(match found.first().cloned() {
+            None => Seen::Yes(falls),
+            Some(first) => {
                 last = found;
-                Seen::NotYet(last[0].clone())
-            }
-            Err(error) => {
-                last = vec![format!("{error:#}")];
-                Seen::NotYet(last[0].clone())
+                Seen::NotYet(first)
             }
         })
     });
-    waited.or_else(|_| {
-        refuse(
-            &format!("the truth, {} s after all was healed", LIMIT.as_secs()),
-            &last,
-        )?;
-        bail!("nothing was looked at")
-    })
+    if waited.is_err() {
+        let what = format!("not true {} s after all was well", LIMIT.as_secs());
+        refuse(&what, &last)?;
+    }
+    waited
 }
 
-/// What isn't true now. Cheap things first: the rest is looked at when they hold.
-async fn look(cast: &Cast) -> Result<(Vec<String>, Falls)> {
-    let apis = cast.apis();
-    let nothing_yet = |found| Ok((found, Falls::default()));
-    let views = futures::future::try_join_all(apis.iter().map(Rows::of)).await?;
-    let mut found = truth::unwell(&views[0]);
+/// What isn't true now, and how often each session has fallen. Cheap things first: the rest is
+/// looked at when they hold.
+async fn look(apis: &[By<&Api>]) -> Result<(Vec<String>, Falls)> {
+    let views = apis
+        .iter()
+        .map(async |(name, api)| anyhow::Ok((*name, Rows::of(api).await?)));
+    let views = try_join_all(views).await?;
+    let rows = &views.first().context("no server is left")?.1;
+    let mut found = truth::unwell(rows);
     found.extend(truth::disagreements(&views));
     if !found.is_empty() {
-        return nothing_yet(found);
+        return Ok((found, Falls::default()));
     }
-    let claims = futures::future::try_join_all(apis.iter().map(Claims::of)).await?;
-    found.extend(truth::misclaimed(apis.len(), &claims));
+    let claims = apis
+        .iter()
+        .map(async |(name, api)| anyhow::Ok((*name, Claims::of(api).await?)));
+    found.extend(truth::misclaimed(&try_join_all(claims).await?));
     found.extend(truth::out_of_step(&view::plans(apis).await?));
     if !found.is_empty() {
-        return nothing_yet(found);
+        return Ok((found, Falls::default()));
     }
     let daemons = Daemon::all().await?;
-    let found = truth::untrue(&views[0], &daemons);
-    let falls = Falls::of(&views[0], &daemons);
-    Ok((found, falls))
+    Ok((truth::untrue(rows, &daemons), Falls::of(rows, &daemons)))
 }
 
 /// An error with all of these, unless there are none.

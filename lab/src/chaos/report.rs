@@ -61,6 +61,11 @@ impl Report {
         self.line(&format!("{mark} {}: {victim}", fault.class));
     }
 
+    pub(super) fn goes_on(&mut self) {
+        self.healed = Instant::now();
+        self.line("… the others must do");
+    }
+
     pub(super) fn healed(&mut self) {
         self.healed = Instant::now();
         self.line("… all is healed");

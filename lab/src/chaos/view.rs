@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::api::Api;
 use super::ground::{self, ROUTERS};
+use super::truth::By;
 use crate::daemon::GOBGPD_PORT;
 use crate::topology::MANAGEMENT;
 
@@ -229,12 +230,12 @@ impl Claims {
 ///
 /// # Errors
 /// When a plan is not to be had.
-pub async fn plans(apis: &[Api]) -> Result<BTreeMap<String, Value>> {
+pub async fn plans(apis: &[By<&Api>]) -> Result<BTreeMap<String, Value>> {
     // Each server is asked for some.
     let plans = ROUTERS
         .iter()
         .zip(apis.iter().cycle())
-        .map(|(router, api)| async move {
+        .map(|(router, (_, api))| async move {
             let plan = api.get(&format!("/v2.0/routers/{router}/plan")).await?;
             anyhow::Ok(((*router).to_owned(), plan["steps"].clone()))
         });

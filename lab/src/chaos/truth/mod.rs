@@ -1,6 +1,9 @@
 //! Whether what everybody has fits together. Pure: everything that doesn't fit is one line.
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use serde_json::Value;
@@ -56,47 +59,37 @@ pub fn unwell(rows: &Rows) -> Vec<String> {
     found
 }
 
+/// What one server says, by its name.
+pub type By<T> = (&'static str, T);
+
 /// Servers that show something else than the first one.
 #[must_use]
-pub fn disagreements(views: &[Rows]) -> Vec<String> {
-    let Some(first) = views.first() else {
-        return Vec::new();
-    };
+pub fn disagreements(views: &[By<Rows>]) -> Vec<String> {
     let mut found = Vec::new();
-    for (server, rows) in views.iter().enumerate().skip(1) {
-        differ("router", server, &first.routers, &rows.routers, &mut found);
-        differ(
-            "neighbor",
-            server,
-            &first.neighbors,
-            &rows.neighbors,
-            &mut found,
-        );
-        differ(
-            "policy",
-            server,
-            &first.policies,
-            &rows.policies,
-            &mut found,
-        );
+    for (one, other) in views
+        .first()
+        .into_iter()
+        .flat_map(|one| views.iter().map(move |v| (one, v)))
+    {
+        let ((one, first), (two, rows)) = (one, other);
+        differ(&[one, two], &first.routers, &rows.routers, &mut found);
+        differ(&[one, two], &first.neighbors, &rows.neighbors, &mut found);
+        differ(&[one, two], &first.policies, &rows.policies, &mut found);
     }
     found
 }
 
 fn differ<K: Ord + std::fmt::Debug, V: PartialEq + std::fmt::Debug>(
-    kind: &str,
-    server: usize,
+    [one, two]: &[&str; 2],
     first: &BTreeMap<K, V>,
     other: &BTreeMap<K, V>,
     found: &mut Vec<String>,
 ) {
-    for key in first.keys().chain(other.keys()) {
-        let (one, two) = (first.get(key), other.get(key));
-        if one != two {
-            let line = format!("{kind} {key:?}: server 0 shows {one:?}, server {server} {two:?}");
-            if !found.contains(&line) {
-                found.push(line);
-            }
+    let keys: BTreeSet<_> = first.keys().chain(other.keys()).collect();
+    for key in keys {
+        let (here, there) = (first.get(key), other.get(key));
+        if here != there {
+            found.push(format!("{key:?}: {one} shows {here:?}, {two} {there:?}"));
         }
     }
 }
@@ -185,15 +178,17 @@ fn untrue_policies(router: &str, rows: &Rows, daemon: &Daemon, found: &mut Vec<S
     }
 }
 
-/// Routers that nobody works on, or more than one, or on whom the servers don't agree.
+/// Routers that nobody works on, or more than one, or on whom the servers, who are all members, do
+/// not agree.
 #[must_use]
-pub fn misclaimed(servers: usize, said: &[Claims]) -> Vec<String> {
+pub fn misclaimed(said: &[By<Claims>]) -> Vec<String> {
     let mut found = Vec::new();
-    for (server, claims) in said.iter().enumerate() {
+    for (server, claims) in said {
         let members = claims.members.len();
-        if members != servers {
+        if members != said.len() {
             found.push(format!(
-                "server {server} knows {members} members of {servers}"
+                "{server} knows {members} members of {}",
+                said.len()
             ));
         }
         for router in ROUTERS {
@@ -204,16 +199,14 @@ pub fn misclaimed(servers: usize, said: &[Claims]) -> Vec<String> {
                 .unwrap_or_default();
             match by {
                 [Some(member)] if claims.members.contains(member) => {}
-                _ => found.push(format!(
-                    "server {server} says that {router} is claimed by {by:?}"
-                )),
+                _ => found.push(format!("{server} says that {router} is claimed by {by:?}")),
             }
         }
         if said
             .first()
-            .is_some_and(|first| first.routers != claims.routers)
+            .is_some_and(|(_, first)| first.routers != claims.routers)
         {
-            found.push(format!("server {server} and server 0 name other claims"));
+            found.push(format!("{server} names other claims than {}", said[0].0));
         }
     }
     found
