@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use sdwan_store::sqlite::{Options, Sqlite, backup};
+use sdwan_store::sqlite::{Options, Sqlite, backup, list};
 use sdwan_store::{Commit, Error, Op, Outcome, Store};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -228,6 +228,28 @@ async fn a_backup_is_one_moment_of_a_store_in_use() {
         put_pair(&copy, 1000).await;
     }
     assert_eq!(store.list("/").await.unwrap().entries.len(), 200);
+}
+
+#[tokio::test]
+async fn a_store_in_use_is_listed_as_it_lists_itself() {
+    let (folder, path) = place();
+    let store = open(&path).await.unwrap();
+    for n in 0..10 {
+        put_pair(&store, n).await;
+        for prefix in ["", "/one/", "/none/"] {
+            let own = store.list(prefix).await.unwrap();
+            assert_eq!(list(&path, prefix).unwrap(), own);
+        }
+    }
+    store.close().await;
+    assert_eq!(list(&path, "/").unwrap().entries.len(), 20);
+
+    let missing = folder.path().join("missing.db");
+    refused(list(&missing, "/"), &missing, "isn't there");
+    assert!(!missing.exists());
+    let letter = folder.path().join("letter");
+    fs::write(&letter, "dear friend").unwrap();
+    refused(list(&letter, "/"), &letter, "is not a database");
 }
 
 #[tokio::test]

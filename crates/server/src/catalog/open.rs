@@ -66,15 +66,7 @@ impl Catalog {
             }
         });
         if new {
-            // A restore may have begun on a store that was empty just now.
-            let absent = |key: &str| Condition::Absent(key.to_owned());
-            let when = vec![absent(keys::FORMAT), absent(keys::RESTORING)];
-            let then = vec![Op::put(keys::FORMAT, newest.to_string())];
-            if let Some(revision) = catalog.commit(when, then, &mut Vec::new()).await? {
-                catalog.wait_for(revision).await;
-            } else {
-                stored_format(&catalog.store.list(keys::META).await?, newest)?;
-            }
+            catalog.begin().await?;
         } else if catalog.tenure().is_alone() {
             catalog.raise_format().await?;
         }
@@ -94,6 +86,27 @@ impl Catalog {
             });
         }
         Ok(catalog)
+    }
+
+    /// Writes the format into a store that had none when it was listed; it
+    /// may have been one that a restore begins on.
+    async fn begin(&self) -> Result<(), Error> {
+        let newest = self.options.format;
+        let absent = |key: &str| Condition::Absent(key.to_owned());
+        let mut lost = Vec::new();
+        loop {
+            let when = vec![absent(keys::FORMAT), absent(keys::RESTORING)];
+            let then = vec![Op::put(keys::FORMAT, newest.to_string())];
+            if let Some(revision) = self.commit(when, then, &mut lost).await? {
+                self.wait_for(revision).await;
+                return Ok(());
+            }
+            // Another server was faster, or the commit got lost.
+            let listing = self.store.list(keys::META).await?;
+            if stored_format(&listing, newest)?.is_some() {
+                return Ok(());
+            }
+        }
     }
 }
 

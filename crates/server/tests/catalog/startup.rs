@@ -1,6 +1,7 @@
 use super::*;
 use sdwan_model::document::Document;
 use sdwan_server::catalog::DeleteOptions;
+use sdwan_store::faults::Fault;
 use sdwan_store::{Commit, Op, Store as _};
 
 const SITES: &str = "
@@ -77,6 +78,16 @@ async fn a_restart_gives_the_same_state() {
     // What another process saw of a router proves nothing now.
     assert_eq!(status(&again, &row.row.reference()), Some(Status::Unknown));
     assert_eq!(site.status(&row), Some(Status::Up));
+}
+
+#[tokio::test]
+async fn a_new_store_gets_its_format_though_the_commit_gets_lost() {
+    let store = Arc::new(Faulty::new(Arc::new(Memory::new())));
+    store.next_commits([Some(Fault::LostRequest), Some(Fault::LostAnswer)]);
+    let catalog = open(&store, Schemas::builtin(), options("first")).await;
+    assert!(catalog.is_ok());
+    let stored = store.list("/meta/format").await.unwrap();
+    assert_eq!(stored.entries.len(), 1);
 }
 
 #[tokio::test]

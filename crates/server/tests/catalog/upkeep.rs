@@ -6,8 +6,12 @@ use sdwan_model::plan::{OwnedKey, OwnedKind, OwnedRecord, OwnedWrite};
 use sdwan_server::catalog::{Change, DeleteOptions, Scope};
 use sdwan_server::upkeep::{self, Checked, Dump, Restore, Restored};
 use sdwan_store::faults::Fault;
-use sdwan_store::{Commit, Op, Store};
+use sdwan_store::{
+    Commit, Error as StoreError, LeaseId, Listing, Op, Outcome, Revision, Store, Watch,
+};
 use std::io::Cursor;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 const THEN: &str = "2026-03-01T12:00:00Z";
 
@@ -327,6 +331,69 @@ async fn two_restores_at_once_do_not_mix() {
     }
 }
 
+/// A store in which a restore begins as soon as somebody has looked.
+struct Raced {
+    inner: Memory,
+    looked: AtomicBool,
+}
+
+#[async_trait::async_trait]
+impl Store for Raced {
+    async fn list(&self, prefix: &str) -> Result<Listing, StoreError> {
+        let listing = self.inner.list(prefix).await?;
+        if !self.looked.swap(true, Ordering::Relaxed) {
+            put(&self.inner, "/meta/restoring", "just now").await;
+        }
+        Ok(listing)
+    }
+
+    async fn watch(&self, prefix: &str, after: Revision) -> Result<Watch, StoreError> {
+        self.inner.watch(prefix, after).await
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Outcome, StoreError> {
+        self.inner.commit(commit).await
+    }
+
+    async fn committed(&self, id: Uuid) -> Result<Option<Revision>, StoreError> {
+        self.inner.committed(id).await
+    }
+
+    async fn grant(&self, ttl: Duration) -> Result<LeaseId, StoreError> {
+        self.inner.grant(ttl).await
+    }
+
+    async fn keep_alive(&self, lease: LeaseId) -> Result<(), StoreError> {
+        self.inner.keep_alive(lease).await
+    }
+
+    async fn revoke(&self, lease: LeaseId) -> Result<(), StoreError> {
+        self.inner.revoke(lease).await
+    }
+
+    async fn compact(&self, revision: Revision) -> Result<(), StoreError> {
+        self.inner.compact(revision).await
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_starts_while_a_restore_begins_does_not() {
+    let raced = Arc::new(Raced {
+        inner: Memory::new(),
+        looked: AtomicBool::new(false),
+    });
+    let store: Arc<dyn Store> = Arc::clone(&raced) as _;
+    let schemas = Arc::new(Schemas::builtin());
+    let Err(Error::Open(why)) = Catalog::open(store, schemas, options("first")).await else {
+        panic!("it started");
+    };
+    assert!(why.contains("restore again"), "{why}");
+    // And it has written nothing that the restore would trip over.
+    let left = raced.inner.list("/").await.unwrap().entries;
+    let left: Vec<&str> = left.iter().map(|entry| entry.key.as_str()).collect();
+    assert_eq!(left, ["/meta/restoring"]);
+}
+
 #[tokio::test]
 async fn a_restore_of_many_rows_takes_several_commits() {
     let mut dump = dump(&*site().await.store).await;
@@ -496,7 +563,7 @@ proptest! {
 
     #[test]
     fn whatever_is_written_is_read_back(entries in entries(), at in any::<prop::sample::Index>(), bit in 0..8u8) {
-        let listing = sdwan_store::Listing { entries: Vec::new(), revision: sdwan_store::Revision(7) };
+        let listing = Listing { entries: Vec::new(), revision: Revision(7) };
         let mut dump = Dump::of(&listing, THEN.into()).unwrap();
         dump.entries = entries;
         let mut text = text(&dump);
