@@ -199,6 +199,20 @@ impl Daemon {
         Ok(self.child.wait()?)
     }
 
+    /// The same, but waits no longer than this.
+    ///
+    /// # Errors
+    /// When it still runs then.
+    pub fn stop_within(mut self, limit: Duration) -> Result<ExitStatus> {
+        self.signal(Signal::SIGTERM)?;
+        wait::quietly(&format!("{} to end", self.name), limit, || {
+            Ok(match self.child.try_wait()? {
+                Some(status) => Seen::Yes(status),
+                None => Seen::NotYet("it runs".to_owned()),
+            })
+        })
+    }
+
     /// Stops it where it stands (SIGSTOP): its ports take connections, and nothing is answered.
     ///
     /// # Errors

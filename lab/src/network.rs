@@ -21,11 +21,6 @@ use crate::world;
 /// The namespace that holds the segments' bridges.
 const WIRES: &str = "wires";
 
-/// States of a bridge's port (IEEE 802.1D); nothing else sets them where no spanning tree is
-/// computed.
-const FORWARDING: u8 = 3;
-const BLOCKING: u8 = 4;
-
 /// A topology that stands.
 #[derive(Debug)]
 pub struct Network {
@@ -115,30 +110,31 @@ impl Network {
         self.set_cables(node, "up")
     }
 
-    /// Lets nothing through between a node and a segment, in either direction. Unlike a cut cable,
-    /// nobody's interface notices: what is sent is lost without a word.
+    /// Lets nothing through between a node and a segment, in either direction. Unlike with a cut
+    /// cable, no interface of the node notices: what is sent is lost without a word.
     ///
     /// # Errors
     /// When the node is not on that segment.
-    pub fn silence(&self, node: &str, segment: &'static str) -> Result<()> {
-        self.set_bridge_port(node, segment, BLOCKING)
+    pub fn silence(&self, node: &str, segment: &str) -> Result<()> {
+        let wire = wire_end(node, segment);
+        self.ip_of(segment, &format!("link set {wire} nomaster\n"))
     }
 
     /// Undoes [`Self::silence`].
     ///
     /// # Errors
     /// When the node is not on that segment.
-    pub fn hear(&self, node: &str, segment: &'static str) -> Result<()> {
-        self.set_bridge_port(node, segment, FORWARDING)
+    pub fn hear(&self, node: &str, segment: &str) -> Result<()> {
+        let wire = wire_end(node, segment);
+        self.ip_of(segment, &format!("link set {wire} master {segment}\n"))
     }
 
-    fn set_bridge_port(&self, node: &str, segment: &str, state: u8) -> Result<()> {
-        let wire = wire_end(node, segment);
-        let line = format!("link set {wire} type bridge_slave state {state}\n");
+    /// Runs lines of `ip` where a segment's bridge is.
+    fn ip_of(&self, segment: &str, lines: &str) -> Result<()> {
         if segment == MANAGEMENT {
-            netns::ip_here(&line)
+            netns::ip_here(lines)
         } else {
-            self.wires.ip(&line)
+            self.wires.ip(lines)
         }
     }
 
@@ -147,11 +143,7 @@ impl Network {
         let node = node.with_context(|| format!("the lab has no node {name}"))?;
         for port in &node.ports {
             let line = format!("link set {} {state}\n", wire_end(name, port.segment));
-            if port.segment == MANAGEMENT {
-                netns::ip_here(&line)?;
-            } else {
-                self.wires.ip(&line)?;
-            }
+            self.ip_of(port.segment, &line)?;
         }
         Ok(())
     }

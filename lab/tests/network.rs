@@ -48,6 +48,29 @@ fn neighbors_on_every_segment_reach_each_other() {
 }
 
 #[test]
+fn what_is_sent_to_a_silenced_wire_is_lost_and_nobody_is_told() {
+    harness::inside(LAB, || {
+        let network = Network::lay(topology::seed())?;
+        let (node, neighbor) = (network.machine("SRX-1")?, network.machine("GoBGP-1")?);
+        wait_to_reach(neighbor, "192.168.0.1")?;
+        wait_to_reach(node, "192.168.3.1")?;
+        network.silence("SRX-1", "net0")?;
+        for _ in 0..3 {
+            let lost = neighbor.run("ping", &["-c1", "-W1", "192.168.0.1"], None);
+            anyhow::ensure!(lost.is_err(), "the wire is silent: {lost:?}");
+        }
+        for machine in [node, neighbor] {
+            let link = machine.run("ip", &["-brief", "link", "show", "net0"], None)?;
+            anyhow::ensure!(link.contains("LOWER_UP"), "{link}");
+        }
+        // Its other wires carry on.
+        wait_to_reach(node, "192.168.3.1")?;
+        network.hear("SRX-1", "net0")?;
+        wait_to_reach(neighbor, "192.168.0.1")
+    });
+}
+
+#[test]
 fn a_cut_node_is_out_of_reach_and_its_neighbor_keeps_its_carrier() {
     harness::inside(LAB, || {
         let network = Network::lay(topology::seed())?;

@@ -123,10 +123,14 @@ impl Cast {
         let target = fault.target;
         match fault.class {
             Class::KillServer => kill(self.servers.get_mut(target))?,
+            Class::StopServer => stop(self.servers.get_mut(target))?,
             Class::KillEtcd => kill(self.etcds.get_mut(target))?,
             Class::KillRouter => kill(self.routers.get_mut(target))?,
             Class::FreezeServer => freeze(self.servers.get(target))?,
             Class::FreezeEtcd => freeze(self.etcds.get(target))?,
+            Class::FreezeAllOfEtcd => {
+                (0..ETCDS.len()).try_for_each(|member| freeze(self.etcds.get(member)))?;
+            }
             Class::FreezeRouter => freeze(self.routers.get(target))?,
             Class::ServerFromEtcd => self.silence(fault.victim(), STORE)?,
             Class::ServerFromRouters => self.silence(fault.victim(), OUT_OF_BAND)?,
@@ -320,6 +324,14 @@ pub fn apis(limit: Duration) -> Result<Vec<Api>> {
 fn kill(daemon: Option<&mut Option<Daemon>>) -> Result<()> {
     let running = daemon.and_then(Option::take);
     running.context("it does not run")?.kill()
+}
+
+/// Ends it as an operator does.
+fn stop(daemon: Option<&mut Option<Daemon>>) -> Result<()> {
+    let running = daemon.and_then(Option::take);
+    let status = running.context("it does not run")?.stop_within(ANSWER)?;
+    anyhow::ensure!(status.success(), "told to leave, it ended with {status}");
+    Ok(())
 }
 
 fn freeze(daemon: Option<&Option<Daemon>>) -> Result<()> {

@@ -17,6 +17,8 @@ use super::ground::{ETCDS, ROUTERS, SERVERS};
 pub enum Class {
     /// A server is killed (SIGKILL).
     KillServer,
+    /// A server is told to leave (SIGTERM), and does.
+    StopServer,
     /// An etcd member is killed.
     KillEtcd,
     /// The etcd member is killed that leads at that moment.
@@ -27,6 +29,8 @@ pub enum Class {
     FreezeServer,
     /// An etcd member stands still.
     FreezeEtcd,
+    /// All of etcd stands still, for longer than the servers' leases.
+    FreezeAllOfEtcd,
     /// A gobgpd stands still, for less than its neighbors' hold time.
     FreezeRouter,
     /// Nothing gets through between a server and etcd.
@@ -39,13 +43,15 @@ pub enum Class {
 
 impl Class {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::KillServer,
+        Self::StopServer,
         Self::KillEtcd,
         Self::KillLeader,
         Self::KillRouter,
         Self::FreezeServer,
         Self::FreezeEtcd,
+        Self::FreezeAllOfEtcd,
         Self::FreezeRouter,
         Self::ServerFromEtcd,
         Self::ServerFromRouters,
@@ -56,11 +62,13 @@ impl Class {
     fn targets(self) -> &'static [&'static str] {
         match self {
             Self::KillServer
+            | Self::StopServer
             | Self::FreezeServer
             | Self::ServerFromEtcd
             | Self::ServerFromRouters => &SERVERS,
             Self::KillEtcd | Self::FreezeEtcd | Self::EtcdFromOthers => &ETCDS,
             Self::KillLeader => &["the leader"],
+            Self::FreezeAllOfEtcd => &["every member"],
             Self::KillRouter | Self::FreezeRouter => &ROUTERS,
         }
     }
@@ -69,7 +77,7 @@ impl Class {
     fn outlasts_the_lease(self) -> bool {
         matches!(
             self,
-            Self::FreezeServer | Self::FreezeEtcd | Self::FreezeRouter
+            Self::FreezeServer | Self::FreezeEtcd | Self::FreezeAllOfEtcd | Self::FreezeRouter
         )
     }
 
@@ -86,12 +94,14 @@ impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::KillServer => "server killed",
+            Self::StopServer => "server told to leave",
             Self::KillEtcd => "etcd member killed",
             Self::KillLeader => "etcd's leader killed",
             Self::KillRouter => "gobgpd killed",
-            Self::FreezeServer => "server stopped",
-            Self::FreezeEtcd => "etcd member stopped",
-            Self::FreezeRouter => "gobgpd stopped",
+            Self::FreezeServer => "server stands still",
+            Self::FreezeEtcd => "etcd member stands still",
+            Self::FreezeAllOfEtcd => "all of etcd stands still",
+            Self::FreezeRouter => "gobgpd stands still",
             Self::ServerFromEtcd => "server cut from etcd",
             Self::ServerFromRouters => "server cut from all routers",
             Self::EtcdFromOthers => "etcd member cut from the others",
@@ -126,16 +136,23 @@ impl Fault {
         self.class == Class::KillRouter
     }
 
-    /// Whether each can be done and undone without a look at the other: no process is hit twice,
-    /// and the leader may be any member.
+    /// The members of etcd that it may hit as processes.
+    fn members(self) -> &'static [&'static str] {
+        match self.class {
+            Class::KillLeader | Class::FreezeAllOfEtcd => &ETCDS,
+            Class::KillEtcd | Class::FreezeEtcd => &ETCDS[self.target..=self.target],
+            _ => &[],
+        }
+    }
+
+    /// Whether each can be done and undone without a look at the other: no process is hit twice.
     fn goes_with(self, other: Self) -> bool {
         let both = self.class.hits_a_process() && other.class.hits_a_process();
-        let one_of_etcd =
-            |fault: Self| fault.class == Class::KillLeader || ETCDS.contains(&fault.victim());
-        let leads = self.class == Class::KillLeader || other.class == Class::KillLeader;
-        let same =
-            self.victim() == other.victim() || leads && one_of_etcd(self) && one_of_etcd(other);
-        !(both && same)
+        let members = self.members().iter();
+        let shared = members
+            .filter(|member| other.members().contains(member))
+            .count();
+        !(both && (self.victim() == other.victim() || shared > 0))
     }
 }
 
@@ -165,7 +182,7 @@ impl Strike {
         let takes_a_server = |class| {
             matches!(
                 class,
-                Class::KillServer | Class::FreezeServer | Class::ServerFromEtcd
+                Class::KillServer | Class::StopServer | Class::FreezeServer | Class::ServerFromEtcd
             )
         };
         let takes_a_member = |class| {
@@ -357,10 +374,11 @@ mod tests {
             pairs += 1;
             let processes = [one, two].map(|fault| fault.class.hits_a_process());
             if processes == [true, true] {
+                let all = [one, two].iter().any(|f| f.class == Class::FreezeAllOfEtcd);
                 assert_ne!(one.victim(), two.victim(), "{strike:?}");
                 let leads = [one, two].iter().any(|f| f.class == Class::KillLeader);
                 let etcd = [one, two].iter().any(|f| ETCDS.contains(&f.victim()));
-                assert!(!(leads && etcd), "{strike:?}");
+                assert!(!((leads || all) && etcd), "{strike:?}");
             }
         }
         assert!(pairs > 100, "{pairs}");

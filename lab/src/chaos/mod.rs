@@ -38,7 +38,7 @@ use crate::{term, world};
 use api::Api;
 use cast::{Cast, Setup};
 use clients::Clients;
-use fault::{Strike, Strikes};
+use fault::{Class, Strike, Strikes};
 use ground::SERVERS;
 use report::Report;
 use truth::{By, Falls};
@@ -139,6 +139,13 @@ impl Run {
         std::thread::sleep(RUSH);
         self.clients.hurry(false);
         std::thread::sleep(strike.lasts);
+        if strike
+            .faults
+            .iter()
+            .any(|fault| fault.class == Class::FreezeAllOfEtcd)
+        {
+            self.read_without_etcd(strike)?;
+        }
         if let Some(survivors) = strike.survivors(LEASE) {
             report.goes_on();
             self.check(&survivors, &[])?;
@@ -150,6 +157,19 @@ impl Run {
         let fallen: Vec<_> = fallen.map(|fault| fault.victim()).collect();
         self.check(&ALL, &fallen)?;
         report.holds(self.clients.history());
+        Ok(())
+    }
+
+    /// Every server that goes on still tells what it knows.
+    fn read_without_etcd(&self, strike: &Strike) -> Result<()> {
+        let hit = |server| strike.faults.iter().any(|fault| fault.victim() == server);
+        for (server, api) in SERVERS.iter().zip(self.cast.apis()) {
+            if !hit(*server) {
+                let rows = Rows::of(api);
+                let rows = self.cast.runtime().block_on(rows);
+                rows.with_context(|| format!("{server} tells no rows while etcd is away"))?;
+            }
+        }
         Ok(())
     }
 

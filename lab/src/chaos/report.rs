@@ -16,7 +16,7 @@ pub(super) struct Report {
     began: Instant,
     healed: Instant,
     longest: Duration,
-    strikes: usize,
+    checks: usize,
     faults: BTreeMap<Class, usize>,
 }
 
@@ -34,7 +34,7 @@ impl Report {
             began: now,
             healed: now,
             longest: Duration::ZERO,
-            strikes: 0,
+            checks: 0,
             faults: BTreeMap::new(),
         }
     }
@@ -72,7 +72,7 @@ impl Report {
     }
 
     pub(super) fn holds(&mut self, history: &History) {
-        self.strikes += 1;
+        self.checks += 1;
         let took = self.healed.elapsed();
         self.longest = self.longest.max(took);
         let counts = history.with(Counts::of);
@@ -94,11 +94,12 @@ impl Report {
             term::line(&format!("{count:>5} x {class}"));
         }
         term::line(&format!(
-            "\nAfter each of {} strikes all {} acknowledged writes were there, none of {} refused \
-             ones was,\nand each of {} unknown ones was there whole or not at all. At most {:.1} s \
-             after the faults\nwere healed, every gobgpd was as declared, every router had one \
-             server, and no session\nhad fallen that no fault touched.",
-            self.strikes,
+            "\nEach of the {} times that everything was checked, all of the {} acknowledged writes \
+             until\nthen were there, none of the {} refused ones was, and each of the {} unknown ones \
+             was there\nwhole or not at all. At most {:.1} s after the faults were healed, every \
+             gobgpd was as\ndeclared, every router had one server, and no session had fallen that \
+             no fault touched.",
+            self.checks,
             counts.made,
             counts.refused,
             counts.unknown,

@@ -93,6 +93,8 @@ pub struct Claims {
     pub members: BTreeSet<String>,
     /// For each router named, each member that is said to have it.
     pub routers: BTreeMap<String, Vec<Option<String>>>,
+    /// How many routers this server itself works on.
+    pub own: usize,
 }
 
 impl Rows {
@@ -207,7 +209,12 @@ impl Claims {
     /// # Errors
     /// When it doesn't.
     pub async fn of(api: &Api) -> Result<Self> {
-        let body = api.get("/sdwan/v1/cluster").await?;
+        let (body, metrics) = (
+            api.get("/sdwan/v1/cluster").await?,
+            api.get("/metrics").await?,
+        );
+        let mut lines = metrics.as_str().unwrap_or_default().lines();
+        let own = lines.find_map(|line| line.strip_prefix("sdwan_routers_claimed "));
         let list = |name: &str| body[name].as_array().cloned().unwrap_or_default();
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let mut claims = Self {
@@ -215,7 +222,8 @@ impl Claims {
                 .iter()
                 .filter_map(|m| text(&m["id"]))
                 .collect(),
-            ..Self::default()
+            routers: BTreeMap::new(),
+            own: own.context("no sdwan_routers_claimed")?.trim().parse()?,
         };
         for router in list("routers") {
             let name = text(&router["host_name"]).with_context(|| router.to_string())?;

@@ -209,6 +209,16 @@ pub fn misclaimed(said: &[By<Claims>]) -> Vec<String> {
             found.push(format!("{server} names other claims than {}", said[0].0));
         }
     }
+    let own: Vec<_> = said
+        .iter()
+        .map(|(server, claims)| (*server, claims.own))
+        .collect();
+    let sum: usize = own.iter().map(|(_, own)| own).sum();
+    if sum != ROUTERS.len() {
+        found.push(format!(
+            "the servers work on {own:?} routers, {sum} together"
+        ));
+    }
     found
 }
 

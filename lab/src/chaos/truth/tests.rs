@@ -170,6 +170,7 @@ fn a_router_claimed_by_nobody_or_twice_is_told() {
             routers: routers
                 .map(|(n, router)| ((*router).to_owned(), by(n)))
                 .collect(),
+            own: ROUTERS.len() / 2,
         }
     };
     let said = |of: Claims| vec![("s0", of.clone()), ("s1", of)];
@@ -192,8 +193,18 @@ fn a_router_claimed_by_nobody_or_twice_is_told() {
         &misclaimed(&[("s0", claims()), ("s1", other)]),
         "s1 names other claims than s0",
     );
-    let found = misclaimed(&[("s0", claims())]);
-    only(&found, "s0 knows 2 members of 1");
+    let alone = Claims {
+        own: ROUTERS.len(),
+        ..claims()
+    };
+    only(&misclaimed(&[("s0", alone)]), "s0 knows 2 members of 1");
+    // The claims are well, but a server has not let go of a router.
+    let (mut first, second) = (claims(), claims());
+    first.own += 1;
+    only(
+        &misclaimed(&[("s0", first), ("s1", second)]),
+        "the servers work on [(\"s0\", 11), (\"s1\", 10)] routers, 21 together",
+    );
 }
 
 #[test]
