@@ -59,14 +59,20 @@ impl Catalog {
         let Some(id) = self.options.secrets.id() else {
             return Ok(());
         };
-        let when = vec![Condition::Absent(keys::KEY.to_owned())];
-        let then = vec![Op::put(keys::KEY, id)];
-        if let Some(revision) = self.commit(when, then, &mut Vec::new()).await? {
-            self.wait_for(revision).await;
-            return Ok(());
+        let mut lost = Vec::new();
+        loop {
+            let when = vec![Condition::Absent(keys::KEY.to_owned())];
+            let then = vec![Op::put(keys::KEY, id)];
+            if let Some(revision) = self.commit(when, then, &mut lost).await? {
+                self.wait_for(revision).await;
+                return Ok(());
+            }
+            // Another server was faster, or the commit got lost.
+            let keyless = check(&self.store.list(keys::KEY).await?, &self.options.secrets)?;
+            if !keyless {
+                return Ok(());
+            }
         }
-        // Another server started at the same time.
-        check(&self.store.list(keys::KEY).await?, &self.options.secrets).map(drop)
     }
 }
 

@@ -81,13 +81,17 @@ async fn a_restart_gives_the_same_state() {
 }
 
 #[tokio::test]
-async fn a_new_store_gets_its_format_though_the_commit_gets_lost() {
+async fn a_new_store_gets_its_format_and_key_though_commits_get_lost() {
     let store = Arc::new(Faulty::new(Arc::new(Memory::new())));
-    store.next_commits([Some(Fault::LostRequest), Some(Fault::LostAnswer)]);
+    // Each commit once on its way there and once on its way back.
+    let lost = [Some(Fault::LostRequest), Some(Fault::LostAnswer)];
+    store.next_commits(lost.into_iter().chain(lost));
     let catalog = open(&store, Schemas::builtin(), options("first")).await;
     assert!(catalog.is_ok());
-    let stored = store.list("/meta/format").await.unwrap();
-    assert_eq!(stored.entries.len(), 1);
+    for key in ["/meta/format", "/meta/key"] {
+        let stored = store.list(key).await.unwrap();
+        assert_eq!(stored.entries.len(), 1, "{key}");
+    }
 }
 
 #[tokio::test]
