@@ -10,6 +10,7 @@ mod crash;
 mod deletes;
 mod ground;
 mod hold;
+mod late;
 mod policies;
 mod restart;
 mod sessions;

@@ -2,6 +2,7 @@
 
 use super::{CONNECTION_WINDOW, Timeouts, WINDOW};
 use crate::error::Error;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -94,12 +95,10 @@ impl Address {
                 reason: error.to_string(),
             })?
             .connect_timeout(timeouts.connect)
-            .tcp_nodelay(true)
-            .tcp_keepalive(Some(TCP_KEEPALIVE))
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW);
         Ok(match self {
-            Self::Tcp(..) => endpoint.connect_lazy(),
+            Self::Tcp(..) => endpoint.connect_with_connector_lazy(tcp(timeouts)),
             Self::Unix(path) => {
                 let path = path.clone();
                 endpoint.connect_with_connector_lazy(service_fn(move |_| {
@@ -109,6 +108,20 @@ impl Address {
             }
         })
     }
+}
+
+/// Connections on which no call comes late: what is not acknowledged within a
+/// call's time is dropped together with its connection. Else the kernel would
+/// send it when the network is back, long after the call was given up, and
+/// after whatever was sent on another connection since.
+fn tcp(timeouts: &Timeouts) -> HttpConnector {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_keepalive(Some(TCP_KEEPALIVE));
+    #[cfg(target_os = "linux")]
+    connector.set_tcp_user_timeout(Some(timeouts.call));
+    connector.set_connect_timeout(Some(timeouts.connect));
+    connector
 }
 
 #[cfg(test)]
