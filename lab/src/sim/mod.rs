@@ -12,12 +12,15 @@
 //! It has no clock and no neighbors. What they do to a session is told to it,
 //! as calls are.
 //!
+//! [`serve`] is the management API of many of them, with a clock.
+//!
 //! `tests/simulator_differential` holds it against real gobgpds.
 
 pub mod event;
 pub mod ops;
 pub mod peer;
 pub mod policy;
+pub mod serve;
 pub mod session;
 pub mod state;
 

@@ -47,15 +47,21 @@ impl Both {
         echoes: HashMap<IpAddr, sdwan_gobgp::types::Peer>,
         outside: Outside,
     ) -> Result<Self> {
+        let real = Real::start(release, echoes).await?;
+        Ok(Self::beside(real, release, outside))
+    }
+
+    /// The simulator beside this one, which holds nothing.
+    pub(crate) fn beside(real: Real, release: Release, outside: Outside) -> Self {
         let mut simulated = Gobgpd::new(release.into());
         simulated.watch();
-        Ok(Self {
-            real: Real::start(release, echoes).await?,
+        Self {
+            real,
             simulated,
             account: Account::default(),
             outside,
             idle: Idle::new(),
-        })
+        }
     }
 
     /// How many events both have told.

@@ -10,6 +10,9 @@
 //! enough. With real neighbors, in a test of their own, so is whatever may come
 //! of their attempts to connect; but how a session that is up falls never is.
 //!
+//! What the simulator is served as, thousands at once, is held against it in
+//! the same way, as far as neighbors go.
+//!
 //! `SDWAN_SEQUENCES` makes it longer than it is, `SDWAN_SEED` makes it other.
 
 mod account;
@@ -37,13 +40,13 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
-use turn::{Turn, any_life, any_sessions, seldom};
+use turn::{Turn, any_calls_of_peers, any_life, any_sessions, seldom};
 
 const LAB: &str = env!("CARGO_BIN_EXE_lab");
 
 #[test]
 fn the_simulator_answers_as_gobgpd_does() {
-    let body = |release| hold_together(release, &any_life());
+    let body = |release| hold_together(Side::Gobgpd, release, &any_life());
     harness::on_each(LAB, harness::test_of(&body), &Release::ALL, body);
 }
 
@@ -51,8 +54,8 @@ fn the_simulator_answers_as_gobgpd_does() {
 fn sessions_come_and_go_as_gobgpds_do() {
     let body = |release| {
         let runtime = tokio::runtime::Runtime::new()?;
-        runtime.block_on(agree(release, &HashMap::new(), &seldom()))?;
-        hold_together(release, &any_sessions())
+        runtime.block_on(agree(Side::Gobgpd, release, &HashMap::new(), &seldom()))?;
+        hold_together(Side::Gobgpd, release, &any_sessions())
     };
     harness::on_each(LAB, harness::test_of(&body), &Release::ALL, body);
 }
@@ -63,10 +66,45 @@ fn sessions_with_real_neighbors_go_the_same_ways() {
     harness::on_each(LAB, harness::test_of(&body), &Release::ALL, body);
 }
 
+#[test]
+fn what_is_served_answers_as_the_simulator_does() {
+    let body = |release| hold_together(Side::Served, release, &any_calls_of_peers());
+    harness::on_each(LAB, harness::test_of(&body), &Release::ALL, body);
+}
+
+/// What is held against the simulator.
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    /// The real one.
+    Gobgpd,
+    /// The simulator behind the real one's API.
+    Served,
+}
+
+impl Side {
+    async fn start(
+        self,
+        release: Release,
+        echoes: HashMap<IpAddr, sdwan_gobgp::types::Peer>,
+    ) -> Result<Real> {
+        match self {
+            Self::Gobgpd => Real::start(release, echoes).await,
+            Self::Served => Real::served(release, echoes).await,
+        }
+    }
+}
+
 /// Random turns, on both.
-fn hold_together(release: Release, turns: &impl Strategy<Value = Vec<Turn>>) -> Result<()> {
+fn hold_together(
+    side: Side,
+    release: Release,
+    turns: &impl Strategy<Value = Vec<Turn>>,
+) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
-    let echoes = runtime.block_on(Real::echoes(release))?;
+    let echoes = runtime.block_on(async {
+        let real = side.start(release, HashMap::new()).await?;
+        real.echoes().await
+    })?;
     let config = Config {
         cases: harness::number("SDWAN_SEQUENCES", 15)?,
         // A failure is told in time, if not in the fewest words.
@@ -81,7 +119,7 @@ fn hold_together(release: Release, turns: &impl Strategy<Value = Vec<Turn>>) -> 
     TestRunner::new_with_rng(config, random)
         .run(turns, |turns| {
             runtime
-                .block_on(agree(release, &echoes, &turns))
+                .block_on(agree(side, release, &echoes, &turns))
                 .map(|events| heard.set(heard.get() + events))
                 .map_err(|error| TestCaseError::fail(format!("{error:#}")))
         })
@@ -95,11 +133,13 @@ fn hold_together(release: Release, turns: &impl Strategy<Value = Vec<Turn>>) -> 
 
 /// All turns on both. How many events there were.
 async fn agree(
+    side: Side,
     release: Release,
     echoes: &HashMap<IpAddr, sdwan_gobgp::types::Peer>,
     turns: &[Turn],
 ) -> Result<usize> {
-    let mut both = Both::start(release, echoes.clone(), clock).await?;
+    let real = side.start(release, echoes.clone()).await?;
+    let mut both = Both::beside(real, release, clock);
     for (index, turn) in turns.iter().enumerate() {
         let at = || format!("turn {index}, {turn:?}");
         both.turn(turn).await.with_context(at)?;

@@ -1,5 +1,5 @@
-//! The real side: a fresh gobgpd for each sequence, and its answers in the
-//! simulator's terms.
+//! The real side: a fresh gobgpd for each sequence, or one that is simulated and
+//! served, and its answers in the simulator's terms.
 
 use crate::call::{Call, KINDS, PEERS};
 use crate::listing::Listing;
@@ -17,6 +17,7 @@ use sdwan_gobgp::types::{
 use sdwan_gobgp::{Client, Error, Timeouts};
 use sdwan_lab::daemon::{Daemon, GOBGPD_PORT};
 use sdwan_lab::sim::event::Event;
+use sdwan_lab::sim::serve::Fleet;
 use sdwan_lab::tools::Release;
 use sdwan_lab::world;
 use sdwan_model::config::Direction;
@@ -31,6 +32,13 @@ use tokio::time::Instant;
 /// Far longer than anything here takes, on a slow machine too.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// The client's.
+const TIMEOUTS: Timeouts = Timeouts {
+    connect: LIMIT,
+    call: LIMIT,
+    list: LIMIT,
+};
+
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -41,25 +49,44 @@ pub(crate) struct Real {
     echoes: HashMap<IpAddr, Peer>,
     watch: Watch,
     neighbors: HashMap<Ipv4Addr, Neighbor>,
-    _daemon: Daemon,
+    _process: Process,
+}
+
+/// What answers, for as long as it is needed.
+enum Process {
+    Gobgpd { _daemon: Daemon },
+    Served { _fleet: Fleet },
 }
 
 impl Real {
     /// Starts one that holds nothing.
     pub(crate) async fn start(release: Release, echoes: HashMap<IpAddr, Peer>) -> Result<Self> {
         let (daemon, client) = start(release, ROUTER).await?;
+        let process = Process::Gobgpd { _daemon: daemon };
+        Self::with(client, echoes, process).await
+    }
+
+    /// Serves one that is simulated and holds nothing.
+    pub(crate) async fn served(release: Release, echoes: HashMap<IpAddr, Peer>) -> Result<Self> {
+        let fleet = Fleet::start(release.into(), 1).await?;
+        let address = fleet.addresses().next().context("a fleet of none")?;
+        let client = Client::connect(&address, TIMEOUTS).await?;
+        Self::with(client, echoes, Process::Served { _fleet: fleet }).await
+    }
+
+    async fn with(client: Client, echoes: HashMap<IpAddr, Peer>, process: Process) -> Result<Self> {
         Ok(Self {
             watch: Watch::start(&client).await?,
             client,
             echoes,
             neighbors: HashMap::new(),
-            _daemon: daemon,
+            _process: process,
         })
     }
 
-    /// Peers as this release lists them, to echo where they are not listed.
-    pub(crate) async fn echoes(release: Release) -> Result<HashMap<IpAddr, Peer>> {
-        let real = Self::start(release, HashMap::new()).await?;
+    /// Peers as this one, which holds nothing, lists them: to echo where they are not listed.
+    pub(crate) async fn echoes(self) -> Result<HashMap<IpAddr, Peer>> {
+        let real = self;
         let global = Global {
             asn: 65001,
             router_id: "192.0.2.1".to_owned(),
@@ -278,14 +305,9 @@ pub(crate) async fn start(release: Release, address: Ipv4Addr) -> Result<(Daemon
     let name = format!("gobgpd-{}", address.ip());
     let mut daemon = Daemon::start_here(Path::new(world::FOLDER), &name, command)?;
     daemon.wait_for_address(address)?;
-    let timeouts = Timeouts {
-        connect: LIMIT,
-        call: LIMIT,
-        list: LIMIT,
-    };
     let end = Instant::now() + LIMIT;
     loop {
-        match Client::connect(&address.to_string(), timeouts).await {
+        match Client::connect(&address.to_string(), TIMEOUTS).await {
             Ok(client) => return Ok((daemon, client)),
             Err(error) if Instant::now() > end => return Err(error.into()),
             Err(_) => tokio::time::sleep(PAUSE).await,

@@ -1,7 +1,7 @@
 //! What happens to a router, call by call and with the doings of neighbors in
 //! between: random lives, and one with what those seldom come to.
 
-use crate::call::{Call, LIVE, any_call, any_call_of, any_global, any_new, fitting};
+use crate::call::{Call, LIVE, PEERS, any_call, any_call_of, any_global, any_new, fitting};
 use crate::neighbor::Move;
 use proptest::prelude::*;
 use sdwan_gobgp::types::PeerSettings;
@@ -26,6 +26,23 @@ impl From<Call> for Turn {
 pub(crate) fn any_life() -> impl Strategy<Value = Vec<Turn>> {
     let before = prop::collection::vec(any_call(), 0..8);
     let after = prop::collection::vec(any_call(), 30..60);
+    (before, any_global(), after).prop_map(|(before, global, after)| {
+        let start = Call::StartBgp(global);
+        let calls = before.into_iter().chain([start]).chain(after);
+        calls.map(Turn::from).collect()
+    })
+}
+
+/// A life in which nobody writes policies and no neighbor is there.
+pub(crate) fn any_calls_of_peers() -> impl Strategy<Value = Vec<Turn>> {
+    let call = || {
+        prop_oneof![
+            1 => any_global().prop_map(Call::StartBgp),
+            16 => prop::sample::select(PEERS.to_vec()).prop_flat_map(any_call_of),
+        ]
+    };
+    let before = prop::collection::vec(call(), 0..8);
+    let after = prop::collection::vec(call(), 30..60);
     (before, any_global(), after).prop_map(|(before, global, after)| {
         let start = Call::StartBgp(global);
         let calls = before.into_iter().chain([start]).chain(after);
