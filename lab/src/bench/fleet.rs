@@ -2,7 +2,7 @@
 //! them restarted at once.
 
 use super::figures::{Aim, Figure, Series, seconds};
-use super::subject::{Server, bare_push, connected, gobgpd};
+use super::subject::{Server, bare_push, connected, free_ports, gobgpd};
 use crate::daemon::Daemon;
 use crate::tools::Release;
 use anyhow::{Context as _, Result, ensure};
@@ -24,7 +24,7 @@ pub(super) async fn run(release: Release, rounds: u32) -> Result<Vec<Figure>> {
     let (mut first, mut again, mut bare) =
         (Series::default(), Series::default(), Series::default());
     for _ in 0..rounds {
-        let ports = ports()?;
+        let ports = free_ports(ROUTERS)?;
         let server = Server::start().await?;
         for (index, port) in ports.iter().enumerate() {
             let name = format!("r{index}");
@@ -40,7 +40,7 @@ pub(super) async fn run(release: Release, rounds: u32) -> Result<Vec<Figure>> {
         again.add(after_the_last_answer(&ports).await?);
         drop((server, fleet));
 
-        let ports = self::ports()?;
+        let ports = free_ports(ROUTERS)?;
         let _fleet = start(folder.path(), release, &ports)?;
         bare.add(of_bare_calls(&ports).await?);
     }
@@ -56,16 +56,6 @@ pub(super) async fn run(release: Release, rounds: u32) -> Result<Vec<Figure>> {
         figure("configured", &first),
         figure("restarted", &again),
     ])
-}
-
-/// Free ports, held together until all are found, so that no two are the same.
-fn ports() -> Result<Vec<u16>> {
-    let held: Vec<_> = (0..ROUTERS)
-        .map(|_| std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)))
-        .collect::<Result<_, _>>()?;
-    held.iter()
-        .map(|listener| Ok(listener.local_addr()?.port()))
-        .collect()
 }
 
 fn start(folder: &Path, release: Release, ports: &[u16]) -> Result<Vec<Daemon>> {

@@ -6,6 +6,7 @@
 
 mod api;
 mod bare;
+mod cluster;
 mod fib;
 mod figures;
 mod fleet;
@@ -41,6 +42,9 @@ pub struct Arguments {
     #[arg(long, value_delimiter = ',', default_value = "100000,500000")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
     pub routes: Vec<u32>,
+    /// Simulated routers for `cluster`
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(6..=16_000))]
+    pub routers: u32,
     /// Where the figures go as JSON
     #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
     pub json: PathBuf,
@@ -65,10 +69,12 @@ pub enum Name {
     Size,
     /// The agent, from BGP's routes to the kernel's
     Fib,
+    /// Several servers on etcd
+    Cluster,
 }
 
 impl Name {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Push,
         Self::Standing,
         Self::Status,
@@ -77,6 +83,7 @@ impl Name {
         Self::Fleet,
         Self::Size,
         Self::Fib,
+        Self::Cluster,
     ];
 }
 
@@ -135,6 +142,7 @@ async fn one(name: Name, arguments: &Arguments) -> Result<Vec<Figure>> {
         Name::Fleet => fleet::run(release, rounds).await,
         Name::Size => size::run().await,
         Name::Fib => fib::run(release, rounds, &arguments.routes).await,
+        Name::Cluster => cluster::run(release, rounds, usize::try_from(arguments.routers)?).await,
     }
 }
 

@@ -29,6 +29,20 @@ pub fn free_port() -> Result<u16> {
         .port())
 }
 
+/// So many of them, held together until all are found, so that no two are the
+/// same.
+///
+/// # Errors
+/// When there are not as many.
+pub fn free_ports(count: usize) -> Result<Vec<u16>> {
+    let held: Vec<_> = (0..count)
+        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+        .collect::<Result<_, _>>()?;
+    held.iter()
+        .map(|listener| Ok(listener.local_addr()?.port()))
+        .collect()
+}
+
 /// An empty gobgpd on loopback.
 ///
 /// # Errors
@@ -106,11 +120,20 @@ impl Server {
     /// # Errors
     /// When it does not get ready.
     pub async fn start_in(folder: tempfile::TempDir) -> Result<Self> {
+        Self::start_with(folder, &[]).await
+    }
+
+    /// In this folder, with further arguments.
+    ///
+    /// # Errors
+    /// When it does not get ready.
+    pub async fn start_with(folder: tempfile::TempDir, more: &[&str]) -> Result<Self> {
         let address = format!("127.0.0.1:{}", free_port()?);
         let mut command = Command::new(tools::built("sdwan")?);
         command
             .current_dir(folder.path())
-            .args(["server", "--address", &address]);
+            .args(["server", "--address", &address])
+            .args(more);
         let daemon = Daemon::start_here(folder.path(), "server", command)?;
         let http = reqwest::Client::builder().timeout(LIMIT).build()?;
         let mut server = Self {
@@ -148,6 +171,11 @@ impl Server {
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.daemon.id()
+    }
+
+    /// Where its API listens, as the other servers know it.
+    pub fn address(&self) -> &str {
+        self.endpoint.trim_start_matches("http://")
     }
 
     /// A URL of it.
