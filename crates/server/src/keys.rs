@@ -38,7 +38,8 @@ const REFERENCE: &str = "/index/reference/";
 pub const MEMBERS: &str = "/cluster/members/";
 /// Which of them looks after which router.
 pub const CLAIMS: &str = "/cluster/claims/";
-const KEEPERS: &str = "/cluster/keepers/";
+/// Who has or had which router.
+pub const KEEPERS: &str = "/cluster/keepers/";
 
 /// What a key is about.
 #[derive(Clone, Debug, PartialEq, Eq)]

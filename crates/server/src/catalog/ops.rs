@@ -73,19 +73,16 @@ impl Ops {
         }
     }
 
-    /// What was said of a row.
+    /// What was said of a row, or is being said while this commit is on its
+    /// way: a word that comes after it finds no row.
     pub(super) fn forget(&mut self, base: &State, row: &Row) {
-        let Some(record) = base.record(&row.kind, &row.id) else {
-            return;
-        };
+        let reported = base.kind(&row.kind).is_some_and(|kind| kind.has_status());
+        let known = base.record(&row.kind, &row.id);
         let plural = base.plural(&row.kind);
-        // Of what others said something may be there that was refused.
-        let kind = base.kind(&row.kind);
-        let others = kind.is_some_and(|kind| !kind.builtin && kind.has_status());
-        if others || record.state.is_some() {
+        if reported || known.is_some_and(|known| known.state.is_some()) {
             self.delete(keys::state(plural, &row.id));
         }
-        if others || record.monitoring.is_some() || record.fib.is_some() {
+        if reported || known.is_some_and(|known| known.monitoring.is_some()) {
             self.delete(keys::monitoring(plural, &row.id));
         }
     }

@@ -82,5 +82,10 @@ fn take_router(
     }
     ops.delete(keys::deleting(base.plural(ROUTER), id));
     ops.delete(keys::reachability(id));
+    if !base.context.alone {
+        // Whoever looks after the old row may have calls under way to this
+        // very daemon: the new one's first server waits for them.
+        ops.put(keys::keeper(&row.id), id.as_bytes());
+    }
     Ok(())
 }

@@ -94,8 +94,6 @@ pub struct OurRouter {
     pub id: String,
     /// Where its gobgpd listens, `host:port`.
     pub address: String,
-    /// Whoever looked after it before died: calls may be under way.
-    pub sudden: bool,
 }
 
 /// What a pass over one router starts from: one consistent look at the mirror.

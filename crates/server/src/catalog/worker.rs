@@ -36,22 +36,16 @@ impl Catalog {
         let now = self.mirror.now();
         let tenure = self.tenure();
         let ours = |row: &Row| match now.claim(&row.id) {
-            _ if tenure.is_alone() => Some(false),
-            Some(claimed) if claimed.claim.member == tenure.instance() => {
-                Some(claimed.claim.is_sudden())
-            }
-            Some(_) => None,
-            None => watching(&row.id).then_some(false),
+            _ if tenure.is_alone() => true,
+            Some(claimed) => claimed.claim.member == tenure.instance(),
+            None => watching(&row.id),
         };
         let rows = now.records(ROUTER).filter_map(|record| record.row());
-        let router = |row: &Arc<Row>| {
-            Some(OurRouter {
-                sudden: ours(row)?,
-                id: row.id.clone(),
-                address: address(row),
-            })
+        let router = |row: &Arc<Row>| OurRouter {
+            id: row.id.clone(),
+            address: address(row),
         };
-        rows.filter_map(router).collect()
+        rows.filter(|row| ours(row)).map(router).collect()
     }
 
     /// What a pass starts from; `None` when there is no such router.

@@ -1,25 +1,30 @@
 //! What this process may do to one router, and until when.
 
-use super::Tenure;
+use super::{Claimed, Tenure};
 use crate::catalog::Catalog;
-use std::sync::Arc;
+use sdwan_store::Revision;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// See the module.
 pub(crate) struct Mandate {
     catalog: Arc<Catalog>,
     router: String,
-    /// Calls of whoever looked after the router before may be under way
-    /// until then.
-    begins: Option<Instant>,
+    /// How long calls of a server that died may be under way.
+    caution: Duration,
+    /// The last claim that came suddenly, and until when that lasts from when
+    /// it was first noticed.
+    sudden: Mutex<Option<(Revision, Instant)>>,
 }
 
 impl Mandate {
-    pub(crate) fn new(catalog: Arc<Catalog>, router: &str, begins: Option<Instant>) -> Self {
+    pub(crate) fn new(catalog: Arc<Catalog>, router: &str, caution: Duration) -> Self {
         Self {
             catalog,
             router: router.to_owned(),
-            begins,
+            caution,
+            sudden: Mutex::default(),
         }
     }
 
@@ -41,15 +46,35 @@ impl Mandate {
         }
     }
 
-    /// How long to wait before the first write, if there is still something
-    /// to wait for.
-    pub(crate) fn waits(&self) -> Option<Instant> {
-        self.begins.filter(|begins| Instant::now() < *begins)
+    /// The same for a call that writes.
+    ///
+    /// # Errors
+    /// Also while others' calls may be under way.
+    pub(crate) fn write(&self) -> Result<Option<Instant>, String> {
+        let deadline = self.deadline()?;
+        match self.waits() {
+            None => Ok(deadline),
+            Some(_) => Err("calls of another server may still be under way".to_owned()),
+        }
     }
 
-    /// When the first write may be.
-    pub(crate) fn begins(&self) -> Option<Instant> {
-        self.begins
+    /// Until when nothing may be written, if there is something to wait for:
+    /// who had the router before died, and its calls may still be under way.
+    /// A claim can come so while the router is looked after already, as it is
+    /// again and again where servers lose the store in turn.
+    pub(crate) fn waits(&self) -> Option<Instant> {
+        let mut sudden = self.sudden.lock().unwrap_or_else(PoisonError::into_inner);
+        let claimed = self.catalog.claim(&self.router).filter(|claimed| {
+            claimed.claim.is_sudden() && claimed.claim.member == self.tenure().instance()
+        });
+        // A claim that is not sudden, on what was ours, ends no wait.
+        if let Some(Claimed { at, .. }) = claimed
+            && sudden.is_none_or(|(known, _)| known != at)
+        {
+            *sudden = Some((at, Instant::now() + self.caution));
+        }
+        let (_, begins) = (*sudden)?;
+        (Instant::now() < begins).then_some(begins)
     }
 
     fn tenure(&self) -> &Tenure {

@@ -142,7 +142,8 @@ pub(crate) struct Claim {
     pub(crate) member: String,
     /// Its lease when it was claimed: an older one's proves nothing.
     pub(crate) lease: i64,
-    /// Who looked after it before.
+    /// Who looked after it before, unless it was this very process, which has
+    /// known all the while what calls there are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) from: Option<String>,
     /// That one had let go of it: no call of its is under way, and what it
@@ -163,7 +164,7 @@ impl Claim {
 
     /// Whether somebody else's last calls may still be under way.
     pub(crate) fn is_sudden(&self) -> bool {
-        !self.handed && self.from.as_ref().is_some_and(|from| *from != self.member)
+        !self.handed && self.from.is_some()
     }
 }
 

@@ -63,11 +63,17 @@ pub(super) struct Moves {
     pub(super) hand: Vec<(Arc<str>, Arc<str>, LeaseId)>,
     /// Routers that we have and that are no more.
     pub(super) drop: Vec<Arc<str>>,
+    /// Routers that are no more, whose last member died before it let go: it
+    /// falls to us to forget who that was.
+    pub(super) forget: Vec<Arc<str>>,
 }
 
 impl Moves {
     pub(super) fn is_empty(&self) -> bool {
-        self.take.is_empty() && self.hand.is_empty() && self.drop.is_empty()
+        self.take.is_empty()
+            && self.hand.is_empty()
+            && self.drop.is_empty()
+            && self.forget.is_empty()
     }
 }
 
@@ -82,6 +88,8 @@ pub(super) struct View<'a> {
     pub(super) keeper: &'a dyn Fn(&str) -> Option<&'a Arc<str>>,
     /// Routers with a claim, declared or not.
     pub(super) claimed: Vec<&'a Arc<str>>,
+    /// Routers that somebody has or had, declared or not.
+    pub(super) kept: Vec<&'a Arc<str>>,
 }
 
 impl View<'_> {
@@ -117,6 +125,12 @@ impl View<'_> {
             ours && !declared.contains(&****router)
         });
         moves.drop = gone.map(|router| Arc::clone(router)).collect();
+        for router in &self.kept {
+            let left = !declared.contains(&***router) && (self.claim)(router).is_none();
+            if left && owners.of(router).is_some_and(|owner| **owner == *me) {
+                moves.forget.push(Arc::clone(router));
+            }
+        }
         owners.forget_but(|router| declared.contains(router));
         moves
     }
@@ -200,6 +214,7 @@ mod tests {
 
         fn moves(&self, me: &str) -> Moves {
             let claimed: Vec<Arc<str>> = self.claims.keys().map(|id| id.as_str().into()).collect();
+            let kept: Vec<Arc<str>> = self.keepers.keys().map(|id| id.as_str().into()).collect();
             let view = View {
                 me: (me, LEASE),
                 members: self
@@ -211,6 +226,7 @@ mod tests {
                 claim: &|router| self.claims.get(router),
                 keeper: &|router| self.keepers.get(router),
                 claimed: claimed.iter().collect(),
+                kept: kept.iter().collect(),
             };
             view.moves(&mut Owners::default())
         }
@@ -260,5 +276,9 @@ mod tests {
         room.claim("gone", "me", LEASE);
         assert_eq!(room.moves("me").drop, [Arc::from("gone")]);
         assert!(room.moves("other").is_empty());
+        // Its member died before it did that.
+        room.claims.clear();
+        let forget = ["me", "other"].map(|member| room.moves(member).forget);
+        assert_eq!(forget.concat(), [Arc::from("gone")], "by one of them");
     }
 }

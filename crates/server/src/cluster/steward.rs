@@ -71,11 +71,12 @@ impl Steward {
             () = self.attend() => {}
         }
         self.membership.leave();
+        let sure = self.sure(&self.catalog.state());
         rooms.cancel();
         if let Err(error) = supervisor.await {
             tracing::error!(%error, "the routers' supervisor did not end well");
         }
-        if timeout(GRACE, self.leave()).await.is_err() {
+        if timeout(GRACE, self.leave(&sure)).await.is_err() {
             tracing::warn!(
                 "the store does not answer: the routers wait until this member's lease has run out"
             );
@@ -125,8 +126,9 @@ impl Steward {
         if going.is_empty() {
             return Ok(());
         }
+        let sure = self.sure(&now);
         let left = self.supervisor.vacate(&going, GRACE).await;
-        let done = self.hand(&moves, &left).await;
+        let done = self.hand(&moves, &left, &sure).await;
         self.supervisor.admit(&going);
         done?;
         match left.len() == going.len() {
@@ -144,6 +146,7 @@ impl Steward {
             claim: &|router| now.claim(router),
             keeper: &|router| now.keeper(router),
             claimed: now.claimed().collect(),
+            kept: now.kept().collect(),
         };
         view.moves(owners)
     }
@@ -153,10 +156,15 @@ impl Steward {
         let me = self.tenure().instance();
         let mut then = Vec::new();
         for (router, keeper) in moves.take.iter().take(AT_ONCE) {
+            // A claim of ours may have come and gone without our hearing of
+            // it: nothing is known then of whoever was before.
+            let all_along =
+                keeper.as_deref() == Some(me) && self.supervisor.waits(router) == Some(false);
+            let from = keeper.as_ref().filter(|_| !all_along);
             let claim = Claim {
                 member: me.to_owned(),
                 lease: lease.0,
-                from: keeper.as_ref().map(|keeper| keeper.to_string()),
+                from: from.map(|keeper| keeper.to_string()),
                 handed: false,
             };
             then.push(put(router, &claim, lease));
@@ -165,12 +173,21 @@ impl Steward {
             }
         }
         let routers = moves.take.len().min(AT_ONCE);
+        let forgotten = moves.forget.iter().take(AT_ONCE);
+        then.extend(forgotten.map(|router| Op::delete(keys::keeper(router))));
         if (1..=FEW).contains(&routers) {
-            // What others claim meanwhile is no reason to begin again.
-            let absent = |(router, _): &(Arc<str>, _)| Condition::Absent(keys::claim(router));
-            let when = moves.take.iter().map(absent).collect();
+            // What others claim meanwhile is no reason to begin again; but
+            // whoever had one of these meanwhile may have calls under way.
+            let free = |(router, _): &(Arc<str>, _)| {
+                let keeper = keys::keeper(router);
+                [
+                    Condition::Absent(keys::claim(router)),
+                    Condition::NothingNewer(keeper, base.revision),
+                ]
+            };
+            let when = moves.take.iter().flat_map(free).collect();
             self.catalog.commit_on(base, when, then).await?;
-        } else if routers > 0 {
+        } else if !then.is_empty() {
             self.commit(base, then).await?;
         }
         if routers > 0 {
@@ -180,13 +197,19 @@ impl Steward {
     }
 
     /// Hands over and drops those that nobody here works on any more.
-    async fn hand(&self, moves: &Moves, left: &BTreeSet<String>) -> Result<(), Error> {
+    async fn hand(
+        &self,
+        moves: &Moves,
+        left: &BTreeSet<String>,
+        sure: &BTreeSet<String>,
+    ) -> Result<(), Error> {
         let base = self.catalog.state();
         let free = |router: &Arc<str>| left.contains(&**router) && self.has(&base, router);
         let mut then = Vec::new();
         let handed = moves.hand.iter().filter(|(router, ..)| free(router));
         for (router, to, lease) in handed.take(AT_ONCE) {
-            then.extend(self.handover(router, to, *lease));
+            let handed = sure.contains(&**router);
+            then.extend(self.handover(router, to, *lease, handed));
         }
         for router in moves
             .drop
@@ -207,7 +230,7 @@ impl Steward {
 
     /// Everything to the others. Where a call did not end in time, they are
     /// left to find out that the router is free, and wait before they write.
-    async fn leave(&self) {
+    async fn leave(&self, sure: &BTreeSet<String>) {
         let mut owners = Owners::default();
         loop {
             let base = self.catalog.state();
@@ -220,14 +243,16 @@ impl Steward {
             let mut then = Vec::new();
             for router in ours.take(AT_ONCE) {
                 let busy = self.supervisor.is_busy(router);
+                let sure = sure.contains(&**router);
                 let heir = owners.of(router).filter(|_| !busy);
                 match heir.and_then(|heir| Some((heir, base.member(heir)?))) {
                     Some((heir, member)) => {
-                        then.extend(self.handover(router, heir, LeaseId(member.lease)));
+                        then.extend(self.handover(router, heir, LeaseId(member.lease), sure));
                     }
                     None => {
                         then.push(Op::delete(keys::claim(router)));
-                        then.extend((!busy).then(|| Op::delete(keys::keeper(router))));
+                        let free = !busy && sure;
+                        then.extend(free.then(|| Op::delete(keys::keeper(router))));
                     }
                 }
             }
@@ -241,17 +266,30 @@ impl Steward {
         }
     }
 
-    fn handover(&self, router: &str, to: &str, lease: LeaseId) -> [Op; 2] {
+    /// Where it is not `handed`, the heir waits before it writes.
+    fn handover(&self, router: &str, to: &str, lease: LeaseId, handed: bool) -> [Op; 2] {
         let claim = Claim {
             member: to.to_owned(),
             lease: lease.0,
             from: Some(self.tenure().instance().to_owned()),
-            handed: true,
+            handed,
         };
         [
             put(router, &claim, lease),
             Op::put(keys::keeper(router), to),
         ]
+    }
+
+    /// Our routers at which nobody's calls are under way but our own: one may
+    /// have been a dead server's a moment ago.
+    fn sure(&self, state: &State) -> BTreeSet<String> {
+        let sure = |router: &&Arc<str>| {
+            let claim = state.claim(router).map(|claimed| &claimed.claim);
+            let waits = self.supervisor.waits(router);
+            claim.is_some_and(|claim| !waits.unwrap_or(claim.is_sudden()))
+        };
+        let ours = state.claimed().filter(|router| self.has(state, router));
+        ours.filter(sure).map(|router| router.to_string()).collect()
     }
 
     /// Whether the router is ours, by this state.
@@ -262,12 +300,10 @@ impl Steward {
             .is_some_and(|(claim, lease)| claim.is(self.tenure().instance(), lease))
     }
 
-    /// If no claim was written since `base`.
+    /// If no claim was written since `base`, nor one that is gone again.
     async fn commit(&self, base: &State, then: Vec<Op>) -> Result<(), Error> {
-        let when = vec![Condition::NothingNewer(
-            keys::CLAIMS.to_owned(),
-            base.revision,
-        )];
+        let newest = |prefix: &str| Condition::NothingNewer(prefix.to_owned(), base.revision);
+        let when = vec![newest(keys::CLAIMS), newest(keys::KEEPERS)];
         self.catalog.commit_on(base, when, then).await
     }
 

@@ -307,6 +307,12 @@ impl State {
         self.keepers.get(router)
     }
 
+    /// The routers that somebody looks after or did, also ones that are no
+    /// more.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.keepers.keys()
+    }
+
     /// The store's format; 0 while it has none.
     pub(crate) fn format(&self) -> u64 {
         self.format

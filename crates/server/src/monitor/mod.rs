@@ -289,10 +289,15 @@ impl Monitor {
         let mut details_at = None;
         let mut trouble = None;
         loop {
-            let news = self.board.lock().news(&self.router, |row| {
-                let shown = self.catalog.get(&row.kind, &row.id)?;
-                shown.monitoring.map(|stored| (*stored).clone())
-            });
+            let claim = self.catalog.claim(&self.router).map(|claimed| claimed.at);
+            let news = {
+                let mut sessions = self.board.lock();
+                sessions.claimed(claim);
+                sessions.news(&self.router, |row| {
+                    let shown = self.catalog.get(&row.kind, &row.id)?;
+                    shown.monitoring.map(|stored| (*stored).clone())
+                })
+            };
             let Some(news) = news else {
                 details_at = None;
                 self.board.changed.notified().await;

@@ -8,6 +8,7 @@ use crate::speaker::SessionEvent;
 use sdwan_model::observed::SessionState;
 use sdwan_model::resource::ResourceRef;
 use sdwan_model::status::{Monitoring, Reachability};
+use sdwan_store::Revision;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -28,6 +29,8 @@ pub(crate) struct Sessions {
     stored: BTreeMap<(ResourceRef, u64), Option<Monitoring>>,
     reachable: Option<Reachability>,
     told: Option<Reachability>,
+    /// The claim under which `stored` and `told` are what the store holds.
+    claim: Option<Revision>,
 }
 
 /// How much of the watch's opening list has come.
@@ -67,6 +70,16 @@ impl Sessions {
         self.roster = roster;
         let rows: BTreeSet<&(ResourceRef, u64)> = self.roster.values().collect();
         self.stored.retain(|row, _| rows.contains(row));
+    }
+
+    /// The claim as it stands. Under another one than before, what the store
+    /// holds may be somebody else's word.
+    pub(super) fn claimed(&mut self, at: Option<Revision>) {
+        if at.is_some() && at != self.claim {
+            self.claim = at;
+            self.stored.clear();
+            self.told = None;
+        }
     }
 
     /// A watch begins: its list replaces what was known.

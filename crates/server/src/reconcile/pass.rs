@@ -146,7 +146,7 @@ impl Ground {
         let leave = || match (stop.is_cancelled(), self.hold()) {
             (true, _) => Err("the server is stopping".to_owned()),
             (false, Some(hold)) => Err(hold),
-            (false, None) => self.mandate.deadline(),
+            (false, None) => self.mandate.write(),
         };
         let fates = execute(speaker, &plan.steps, &leave).await;
         for fate in &fates {

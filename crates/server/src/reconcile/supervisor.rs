@@ -162,6 +162,14 @@ impl Supervisor {
         self.rooms().routers.contains_key(router)
     }
 
+    /// Whether nothing may be written to this router yet; none if nobody here
+    /// looks after it.
+    pub(crate) fn waits(&self, router: &str) -> Option<bool> {
+        let rooms = self.rooms();
+        let router = rooms.routers.get(router)?;
+        Some(router.mandate.waits().is_some())
+    }
+
     /// The connection to a router, for who only wants to look.
     pub(super) fn router(&self, id: &str) -> Option<Arc<Router>> {
         self.rooms().routers.get(id).cloned()
@@ -188,7 +196,6 @@ impl Supervisor {
         }
         for (id, router) in ours {
             let address = router.address.clone();
-            let sudden = router.sudden;
             if let Some(router) = routers.get(id) {
                 router.address.send_if_modified(|current| {
                     let moved = *current != address;
@@ -197,11 +204,14 @@ impl Supervisor {
                 });
                 continue;
             }
-            let begins = sudden.then(|| Instant::now() + self.settings.caution);
             let router = Arc::new(Router {
                 id: id.clone(),
                 address: watch::Sender::new(address),
-                mandate: Arc::new(Mandate::new(Arc::clone(&self.catalog), id, begins)),
+                mandate: Arc::new(Mandate::new(
+                    Arc::clone(&self.catalog),
+                    id,
+                    self.settings.caution,
+                )),
                 link: Arc::new(Link::new()),
                 wake: Arc::new(Signal::default()),
                 stop: stop.child_token(),

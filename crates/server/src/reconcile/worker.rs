@@ -26,9 +26,8 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(ground: Ground, settings: Settings) -> Self {
         let backoff = Backoff::new(settings.retry_floor, settings.retry_ceiling);
-        let begins = ground.mandate.begins();
         Self {
-            second_look: begins.map(|begins| begins + settings.caution),
+            second_look: None,
             ground,
             settings,
             backoff,
@@ -75,8 +74,12 @@ impl Worker {
     /// once more after that.
     fn sooner(&mut self, wait: Duration) -> Duration {
         let now = Instant::now();
+        let begins = self.ground.mandate.waits();
+        if let Some(begins) = begins {
+            self.second_look = Some(begins + self.settings.caution);
+        }
         self.second_look = self.second_look.filter(|look| now < *look);
-        let looks = self.ground.mandate.waits().or(self.second_look);
+        let looks = begins.or(self.second_look);
         looks.map_or(wait, |look| wait.min(look - now))
     }
 

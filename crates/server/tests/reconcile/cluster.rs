@@ -421,3 +421,97 @@ async fn a_revision_that_no_watch_shows_keeps_nobody_waiting() {
     assert_eq!(one.catalog.stale(), None);
     one.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_dead_servers_calls_are_waited_for_wherever_its_router_goes() {
+    let world = World::new();
+    let one = world.join().await;
+    let (routers, _) = fabric(&world, &one).await;
+    let two = world.join().await;
+    all_have_one(&[&one, &two], &routers).await;
+    two.quiet(&world).await;
+    let ours = |n: &u8| one.has(&routers[usize::from(*n - 1)]);
+    let lost: Vec<u8> = (1..=ROUTERS).filter(ours).collect();
+    writes(&world);
+    one.kill().await;
+    let mut late = Vec::new();
+    for n in &lost {
+        late.push(two.neighbor(*n, B).await);
+    }
+    let has_all = || two.share(&routers) == routers.len();
+    two.until("it has all", String::new, has_all).await;
+    let taken = Instant::now();
+    // Who gets some of them a moment later has no call under way, but the
+    // dead server may.
+    let three = world.join().await;
+    let has_some = || {
+        lost.iter()
+            .any(|n| three.has(&routers[usize::from(*n - 1)]))
+    };
+    three.until("it has some", String::new, has_some).await;
+    let caution = Duration::from_secs(5);
+    assert!(taken.elapsed() < caution, "{:?}", taken.elapsed());
+    // It was claimed a little before that showed.
+    sleep(caution - taken.elapsed() - Duration::from_secs(1)).await;
+    assert_eq!(writes(&world), [""; 0]);
+    for neighbor in &late {
+        three.becomes(neighbor, "DOWN").await;
+    }
+    two.stop().await;
+    three.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_takes_a_router_back_waits_for_who_had_it_meanwhile() {
+    let world = World::new();
+    let one = world.join().await;
+    let router = one.router(1).await;
+    one.becomes(&router, "ACTIVE").await;
+    one.quiet(&world).await;
+    // It watches on, while another takes the router and dies in its turn.
+    one.store.set_down(true);
+    let two = world.join().await;
+    two.until("taken", String::new, || two.has(&router)).await;
+    let late = two.neighbor(1, A).await;
+    two.kill().await;
+    sleep(2 * LEASE).await;
+    assert_eq!(world.keys("/cluster/claims").await, [""; 0]);
+    let back = Instant::now();
+    one.store.set_down(false);
+    one.becomes(&late, "DOWN").await;
+    let waited = back.elapsed();
+    assert!(waited >= Duration::from_secs(5), "{waited:?}");
+    one.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_row_that_is_deleted_leaves_no_word_that_its_deleter_had_not_seen() {
+    let world = World::new();
+    let in_role = |role| Settings {
+        role,
+        ..Settings::default()
+    };
+    let worker = world.join_as(in_role(Role::Worker)).await;
+    let api = world.join_as(in_role(Role::Api)).await;
+    let router = api.router(1).await;
+    api.becomes(&router, "ACTIVE").await;
+    api.quiet(&world).await;
+    let neighbor = api.neighbor(1, A).await;
+    api.store.cut_watches();
+    let daemon = world.daemon(&address(1));
+    worker
+        .until("it is there", String::new, || daemon.peers() == [A])
+        .await;
+    daemon.session(A, SessionState::Established, "");
+    worker.becomes(&neighbor, "UP").await;
+    let seen = api.shown(&neighbor).unwrap().monitoring;
+    assert!(seen.is_none(), "not seen yet");
+    api.delete(&neighbor).await;
+    api.becomes(&neighbor, "GONE").await;
+    api.quiet(&world).await;
+    for prefix in ["/state/v2.0/neighbors", "/monitoring/v2.0/neighbors"] {
+        assert_eq!(world.keys(prefix).await, [""; 0]);
+    }
+    worker.stop().await;
+    api.stop().await;
+}

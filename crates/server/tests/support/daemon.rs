@@ -1,6 +1,7 @@
 //! A gobgpd for tests, in the server's own terms: it keeps what it is told,
 //! refuses what the real one refuses, and fails when told to.
 
+use super::force::{self, Force};
 use super::gated::Gate;
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -46,6 +47,12 @@ struct Inner {
     /// Falls of established sessions that a call of ours caused.
     falls: BTreeMap<IpAddr, u32>,
     refreshes: Vec<(IpAddr, Direction)>,
+    /// The policies that each peer's routes went through when they were last
+    /// evaluated: when its session came up, or at its last refresh.
+    in_force: BTreeMap<(IpAddr, Direction), Force>,
+    /// UpdatePeer takes an established session down, as it does for nearly
+    /// every field.
+    updates_flap: bool,
     gate: Option<Gate>,
     epochs: u64,
     /// The clock of `established_at`.
@@ -67,6 +74,8 @@ impl Default for Daemon {
             watchers: Vec::new(),
             falls: BTreeMap::new(),
             refreshes: Vec::new(),
+            in_force: BTreeMap::new(),
+            updates_flap: false,
             gate: None,
             epochs: 1,
             established: 0,
@@ -100,6 +109,15 @@ impl Daemon {
         observed.peers.keys().map(ToString::to_string).collect()
     }
 
+    /// Whether it would take a session with this neighbor, and has none.
+    pub fn awaits(&self, neighbor: IpAddr) -> bool {
+        self.with(|inner| {
+            inner.observed.peers.get(&neighbor).is_some_and(|peer| {
+                peer.session != SessionState::Established && peer.admin_state == AdminState::Up
+            })
+        })
+    }
+
     /// Session events that no watcher has taken yet.
     pub fn unread(&self) -> usize {
         self.with(|inner| {
@@ -125,10 +143,28 @@ impl Daemon {
         self.with(|inner| inner.refreshes.clone())
     }
 
+    /// The policies that this peer's routes went through when they were last
+    /// evaluated.
+    pub fn in_force(&self, neighbor: IpAddr, direction: Direction) -> Force {
+        self.with(|inner| inner.in_force.get(&(neighbor, direction)).cloned())
+            .unwrap_or_default()
+    }
+
+    /// UpdatePeer takes established sessions down from now on, as it does on
+    /// a real gobgpd for nearly every field.
+    pub fn let_updates_flap(&self) {
+        self.with(|inner| inner.updates_flap = true);
+    }
+
     /// Falls of established sessions that were our doing.
     pub fn falls(&self, neighbor: &str) -> u32 {
         let neighbor: IpAddr = neighbor.parse().unwrap();
         self.with(|inner| inner.falls.get(&neighbor).copied().unwrap_or_default())
+    }
+
+    /// The same, of every neighbor that ever fell.
+    pub fn all_falls(&self) -> BTreeMap<IpAddr, u32> {
+        self.with(|inner| inner.falls.clone())
     }
 
     /// A human's `gobgp` command.
@@ -182,7 +218,10 @@ impl Daemon {
     /// The process is killed and started again without a configuration.
     pub fn restart_empty(&self) {
         self.cut();
-        self.with(|inner| inner.observed = empty());
+        self.with(|inner| {
+            inner.observed = empty();
+            inner.in_force.clear();
+        });
         self.mend();
     }
 
@@ -195,6 +234,10 @@ impl Daemon {
                 inner.established += 1;
                 peer.established_at =
                     (state == SessionState::Established).then_some(inner.established);
+            }
+            if state == SessionState::Established {
+                inner.evaluate(neighbor, Direction::Import);
+                inner.evaluate(neighbor, Direction::Export);
             }
             inner.tell(SessionEvent::State {
                 neighbor,
@@ -231,6 +274,18 @@ impl Inner {
                 reason: String::new(),
             });
         }
+    }
+
+    fn idle(&mut self, neighbor: IpAddr) {
+        if let Some(peer) = self.observed.peers.get_mut(&neighbor) {
+            peer.session = SessionState::Idle;
+            peer.established_at = None;
+        }
+    }
+
+    fn evaluate(&mut self, neighbor: IpAddr, direction: Direction) {
+        let force = force::on(&self.observed, neighbor, direction);
+        self.in_force.insert((neighbor, direction), force);
     }
 
     fn apply(&mut self, op: &Op) -> Result<(), Error> {
@@ -297,6 +352,10 @@ impl Inner {
             Op::UpdatePeer(address, wanted) => {
                 let peer = peers.get_mut(address).ok_or_else(|| missing(address))?;
                 change(peer, &wanted.fields);
+                if self.updates_flap {
+                    self.fall(*address);
+                    self.idle(*address);
+                }
             }
             Op::RecreatePeer(address, wanted) => {
                 let mut peer = peers
@@ -334,6 +393,7 @@ impl Inner {
             Op::SoftReset(address, direction) => {
                 peers.get(address).ok_or_else(|| missing(address))?;
                 self.refreshes.push((*address, *direction));
+                self.evaluate(*address, *direction);
             }
             Op::HardReset(address) => {
                 peers.get(address).ok_or_else(|| missing(address))?;
@@ -526,7 +586,7 @@ fn change(peer: &mut Peer, fields: &config::Neighbor) {
 }
 
 /// `Call object`.
-fn title(op: &Op) -> String {
+pub fn title(op: &Op) -> String {
     match op {
         Op::StartBgp(global) => format!("StartBgp {}", global.asn),
         Op::EnableZebra(zebra) => format!("EnableZebra {}", zebra.url),

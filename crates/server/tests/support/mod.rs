@@ -5,27 +5,34 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod daemon;
+pub mod force;
 pub mod gated;
 
 use daemon::{Daemon, Network};
 use gated::{Gate, Gated};
 use sdwan_model::resource::ResourceRef;
 use sdwan_model::schema::Schemas;
-use sdwan_server::catalog::{Catalog, DeleteOptions, FORMAT, Mode, Options, Shown, WriteOptions};
+use sdwan_server::catalog::{
+    Catalog, DeleteOptions, Error, FORMAT, Mode, Options, Shown, WriteOptions,
+};
 use sdwan_server::cluster::{self, Membership, Steward, Tenure};
 use sdwan_server::reconcile::{Settings, Supervisor};
 use sdwan_server::secrets::SecretBox;
+use sdwan_server::speaker::Dial;
 use sdwan_store::Store;
 use sdwan_store::faults::Faulty;
 use sdwan_store::memory::Memory;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+/// The built-in kinds; reading them takes longer than many a test.
+pub static SCHEMAS: LazyLock<Arc<Schemas>> = LazyLock::new(|| Arc::new(Schemas::builtin()));
 
 /// What outlives a server.
 pub struct World {
@@ -132,29 +139,36 @@ impl World {
     }
 
     /// Whether a server of this world's format is let in.
-    pub async fn try_open(&self) -> Result<Arc<Catalog>, sdwan_server::catalog::Error> {
-        let tenure = Tenure::shared("probe");
-        let schemas = Arc::new(Schemas::builtin());
-        Catalog::open(self.store.clone(), schemas, self.options(tenure)).await
+    pub async fn try_open(&self) -> Result<Arc<Catalog>, Error> {
+        let options = self.options(Tenure::shared("probe"));
+        Catalog::open(self.store.clone(), SCHEMAS.clone(), options).await
     }
 
     async fn launch(&self, cluster: Option<cluster::Settings>) -> Server {
         let store = Arc::new(Faulty::new(self.store.clone()));
+        let network = Arc::new(self.network.clone());
+        self.launch_on(store, network, cluster).await.unwrap()
+    }
+
+    /// A server with ways of its own to the store and to the daemons.
+    pub async fn launch_on(
+        &self,
+        store: Arc<Faulty>,
+        dial: Arc<dyn Dial>,
+        cluster: Option<cluster::Settings>,
+    ) -> Result<Server, Error> {
         let instance = self.ids.fetch_add(1, Ordering::Relaxed);
         let name = format!("server-{instance}");
         let options = self.options(match cluster {
             Some(_) => Tenure::shared(name),
             None => Tenure::alone(name),
         });
-        let schemas = Arc::new(Schemas::builtin());
-        let catalog = Catalog::open(store.clone(), schemas, options)
-            .await
-            .unwrap();
+        let catalog = Catalog::open(store.clone(), SCHEMAS.clone(), options).await?;
         let settings = Settings {
             grace: cluster.is_some().then_some(Duration::from_millis(400)),
             ..self.settings.clone()
         };
-        let supervisor = Supervisor::new(catalog.clone(), Arc::new(self.network.clone()), settings);
+        let supervisor = Supervisor::new(catalog.clone(), dial, settings);
         let membership = Arc::new(Membership::new(
             store.clone(),
             catalog.clone(),
@@ -173,14 +187,14 @@ impl World {
                 through.cancel();
             });
         });
-        Server {
+        Ok(Server {
             store,
             catalog,
             supervisor,
             membership,
             stop,
             task,
-        }
+        })
     }
 
     /// The store's newest revision.
