@@ -172,7 +172,9 @@ impl From<crate::live::Error> for Problem {
         use crate::speaker::Error as S;
         let status = match error {
             crate::live::Error::NotConnected(_)
-            | crate::live::Error::Speaker(S::Unreachable(_)) => StatusCode::SERVICE_UNAVAILABLE,
+            | crate::live::Error::Speaker(S::Unreachable(_) | S::Unanswered(_)) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             crate::live::Error::Speaker(_) => StatusCode::BAD_GATEWAY,
         };
         Self::new(status, error.to_string())

@@ -3,7 +3,7 @@
 use super::{Claimed, Tenure};
 use crate::catalog::Catalog;
 use sdwan_store::Revision;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -11,11 +11,25 @@ use tokio::time::Instant;
 pub(crate) struct Mandate {
     catalog: Arc<Catalog>,
     router: String,
-    /// How long calls of a server that died may be under way.
+    /// How long calls that nobody waits for any more may be under way.
     caution: Duration,
-    /// The last claim that came suddenly, and until when that lasts from when
-    /// it was first noticed.
-    sudden: Mutex<Option<(Revision, Instant)>>,
+    waiting: Mutex<Waiting>,
+}
+
+/// For calls that may still arrive.
+#[derive(Default)]
+struct Waiting {
+    /// The last claim that came suddenly and was noticed.
+    sudden: Option<Revision>,
+    /// A call of ours had no answer, and the router has not been seen since.
+    unanswered: bool,
+    until: Option<Instant>,
+}
+
+impl Waiting {
+    fn lasts(&mut self, caution: Duration) {
+        self.until = self.until.max(Some(Instant::now() + caution));
+    }
 }
 
 impl Mandate {
@@ -24,7 +38,7 @@ impl Mandate {
             catalog,
             router: router.to_owned(),
             caution,
-            sudden: Mutex::default(),
+            waiting: Mutex::default(),
         }
     }
 
@@ -49,12 +63,12 @@ impl Mandate {
     /// The same for a call that writes.
     ///
     /// # Errors
-    /// Also while others' calls may be under way.
+    /// Also while earlier calls may still arrive.
     pub(crate) fn write(&self) -> Result<Option<Instant>, String> {
         let deadline = self.deadline()?;
         match self.waits() {
             None => Ok(deadline),
-            Some(_) => Err("calls of another server may still be under way".to_owned()),
+            Some(_) => Err("earlier calls may still arrive".to_owned()),
         }
     }
 
@@ -63,18 +77,45 @@ impl Mandate {
     /// A claim can come so while the router is looked after already, as it is
     /// again and again where servers lose the store in turn.
     pub(crate) fn waits(&self) -> Option<Instant> {
-        let mut sudden = self.sudden.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
         let claimed = self.catalog.claim(&self.router).filter(|claimed| {
             claimed.claim.is_sudden() && claimed.claim.member == self.tenure().instance()
         });
         // A claim that is not sudden, on what was ours, ends no wait.
         if let Some(Claimed { at, .. }) = claimed
-            && sudden.is_none_or(|(known, _)| known != at)
+            && waiting.sudden != Some(at)
         {
-            *sudden = Some((at, Instant::now() + self.caution));
+            waiting.sudden = Some(at);
+            waiting.lasts(self.caution);
         }
-        let (_, begins) = (*sudden)?;
-        (Instant::now() < begins).then_some(begins)
+        waiting.until.filter(|until| Instant::now() < *until)
+    }
+
+    /// [`Mandate::waits`] of a pass that has seen the router and would write
+    /// now. From here on a call that nobody answered is waited for: what a
+    /// stopped gobgpd, or a network that was cut, had of it arrives when they
+    /// go on.
+    pub(crate) fn begin(&self) -> Option<Instant> {
+        let mut waiting = self.waiting();
+        if std::mem::take(&mut waiting.unanswered) {
+            waiting.lasts(self.caution);
+        }
+        drop(waiting);
+        self.waits()
+    }
+
+    /// A call of ours was given up without an answer: it may still arrive.
+    pub(crate) fn unanswered(&self) {
+        self.waiting().unanswered = true;
+    }
+
+    /// Whether no call may arrive any more but those under way.
+    pub(crate) fn is_sure(&self) -> bool {
+        self.waits().is_none() && !self.waiting().unanswered
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tenure(&self) -> &Tenure {

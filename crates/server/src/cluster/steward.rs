@@ -208,7 +208,7 @@ impl Steward {
         let mut then = Vec::new();
         let handed = moves.hand.iter().filter(|(router, ..)| free(router));
         for (router, to, lease) in handed.take(AT_ONCE) {
-            let handed = sure.contains(&**router);
+            let handed = sure.contains(&**router) && !self.is_unsure(router);
             then.extend(self.handover(router, to, *lease, handed));
         }
         for router in moves
@@ -243,7 +243,7 @@ impl Steward {
             let mut then = Vec::new();
             for router in ours.take(AT_ONCE) {
                 let busy = self.supervisor.is_busy(router);
-                let sure = sure.contains(&**router);
+                let sure = sure.contains(&**router) && !self.is_unsure(router);
                 let heir = owners.of(router).filter(|_| !busy);
                 match heir.and_then(|heir| Some((heir, base.member(heir)?))) {
                     Some((heir, member)) => {
@@ -290,6 +290,11 @@ impl Steward {
         };
         let ours = state.claimed().filter(|router| self.has(state, router));
         ours.filter(sure).map(|router| router.to_string()).collect()
+    }
+
+    /// Whether a call of ours was given up on the way out.
+    fn is_unsure(&self, router: &str) -> bool {
+        self.supervisor.waits(router) == Some(true)
     }
 
     /// Whether the router is ours, by this state.

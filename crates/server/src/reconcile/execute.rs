@@ -98,7 +98,7 @@ async fn send(speaker: &dyn Speaker, step: &Step, deadline: Option<Instant>) -> 
         None => call.await,
         Some(deadline) => timeout_at(deadline, call).await.unwrap_or_else(|_| {
             let message = "no answer before this server's lease ran out";
-            Err(Error::Unreachable(message.to_owned()))
+            Err(Error::Unanswered(message.to_owned()))
         }),
     };
     match answer {

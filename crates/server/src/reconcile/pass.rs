@@ -127,7 +127,7 @@ impl Ground {
             let report = of_hold(view, decision, &why);
             return Err(self.report(view, report, Ended::Rest).await);
         }
-        if let Some(begins) = self.mandate.waits()
+        if let Some(begins) = self.mandate.begin()
             && !(plan.steps.is_empty() && plan.intents.is_empty())
         {
             return Err(Ended::Early(begins));
@@ -152,6 +152,9 @@ impl Ground {
         for fate in &fates {
             if let Fate::Failed(error) = fate {
                 self.doubt(error);
+                if matches!(error, Error::Unanswered(_)) {
+                    self.mandate.unanswered();
+                }
             }
         }
         Ok(fates)
@@ -164,7 +167,7 @@ impl Ground {
     }
 
     fn doubt(&self, error: &Error) {
-        if matches!(error, Error::Unreachable(_)) {
+        if matches!(error, Error::Unreachable(_) | Error::Unanswered(_)) {
             self.link.doubt();
         }
     }

@@ -26,8 +26,10 @@ pub struct Settings {
     pub probe: Duration,
     /// Without a report for so long, a router's agent is silent.
     pub silence: Duration,
-    /// How long the last calls of a server that died may be under way: who
-    /// takes its routers over writes nothing for so long.
+    /// How long calls that nobody waits for any more may be under way, those
+    /// of a server that died or those that had no answer: nothing else is
+    /// written to the router for so long. Not under the time after which a
+    /// connection gives up what is not acknowledged.
     pub caution: Duration,
     /// How long calls may take to end when the server stops, if others wait
     /// for its routers; else each has its own deadline.

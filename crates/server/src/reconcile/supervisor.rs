@@ -43,6 +43,8 @@ struct Rooms {
     routers: BTreeMap<String, Arc<Router>>,
     /// Routers that are about to be another's.
     vacated: BTreeSet<String>,
+    /// Routers that were left while a call might still arrive.
+    unsure: BTreeSet<String>,
 }
 
 /// One router that is looked after.
@@ -116,7 +118,14 @@ impl Supervisor {
 
     fn left(&self, ended: Result<String, JoinError>) {
         if let Ok(id) = ended {
-            self.rooms().routers.remove(&id);
+            let mut rooms = self.rooms();
+            let left = rooms.routers.remove(&id);
+            if left.is_some_and(|router| !router.mandate.is_sure()) {
+                rooms.unsure.insert(id);
+            } else {
+                rooms.unsure.remove(&id);
+            }
+            drop(rooms);
             self.ended.notify_waiters();
         }
     }
@@ -162,12 +171,14 @@ impl Supervisor {
         self.rooms().routers.contains_key(router)
     }
 
-    /// Whether nothing may be written to this router yet; none if nobody here
-    /// looks after it.
+    /// Whether calls that nobody waits for may still arrive at this router;
+    /// none if nobody here looked after it.
     pub(crate) fn waits(&self, router: &str) -> Option<bool> {
         let rooms = self.rooms();
-        let router = rooms.routers.get(router)?;
-        Some(router.mandate.waits().is_some())
+        match rooms.routers.get(router) {
+            Some(router) => Some(!router.mandate.is_sure()),
+            None => rooms.unsure.contains(router).then_some(true),
+        }
     }
 
     /// The connection to a router, for who only wants to look.
@@ -182,7 +193,9 @@ impl Supervisor {
     /// Makes the tasks fit the routers that are ours.
     fn settle(self: &Arc<Self>, stop: &CancellationToken, tasks: &mut JoinSet<String>) {
         let mut rooms = self.rooms();
-        let Rooms { routers, vacated } = &mut *rooms;
+        let Rooms {
+            routers, vacated, ..
+        } = &mut *rooms;
         let ours = self.catalog.routers(|id| routers.contains_key(id));
         let ours: BTreeMap<&String, _> = ours
             .iter()

@@ -69,7 +69,7 @@ pub(super) enum Silence {
 impl From<&Error> for Silence {
     fn from(error: &Error) -> Self {
         match error {
-            Error::Unreachable(_) => Self::Unreachable,
+            Error::Unreachable(_) | Error::Unanswered(_) => Self::Unreachable,
             Error::Incomplete(reason) => Self::Waiting(reason.clone()),
             Error::Refused(reason) | Error::NeedsRestart(reason) => Self::Broken(reason.clone()),
         }

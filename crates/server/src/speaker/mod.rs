@@ -104,6 +104,10 @@ pub enum Error {
     /// or may not have happened, so observe before anything else.
     #[error("{0}")]
     Unreachable(String),
+    /// No answer in time from a connection that stands: likewise, and what
+    /// was sent may even happen later.
+    #[error("{0}")]
+    Unanswered(String),
     /// The daemon refused: trying the same again won't help.
     #[error("{0}")]
     Refused(String),

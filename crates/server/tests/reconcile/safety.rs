@@ -10,6 +10,7 @@ use sdwan_server::catalog::Scope;
 use sdwan_server::live::Live;
 use serde_json::json;
 use std::net::IpAddr;
+use std::time::Duration;
 
 const R1: &str = "192.0.2.1:50051";
 const A: &str = "192.168.0.1";
@@ -410,4 +411,57 @@ async fn without_the_key_nothing_is_sent_or_taken_away() {
     let reason = server.reason(&other);
     assert!(reason.contains("nothing is sent"), "{reason}");
     server.stop().await;
+}
+
+/// What TCP holds, or a gobgpd that was stopped, arrives when nobody waits for
+/// it any more: nothing else is written before that can't be, and what it did
+/// is found and put right.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_arrives_late_finds_nothing_done_without_it() {
+    for late in [5100, 7000, 9900].map(Duration::from_millis) {
+        let world = World::new();
+        let server = world.start().await;
+        let daemon = world.daemon(R1);
+        let router = server.router(1).await;
+        server.neighbor(1, A).await;
+        let one = server.policy(1, A).await;
+        server.becomes(&one, "ACTIVE").await;
+        server.quiet(&world).await;
+        daemon.deliver_late(Some(late));
+        daemon.take_writes();
+        let two = server
+            .create(
+                "policyinfo",
+                json!({
+                    "host_name": "GoBGP-1",
+                    "policy_name": "policy2",
+                    "statement_name": "statement2",
+                    "statement_action": "med 7",
+                    "route_disposition": "accept",
+                    "apply_direction": "export",
+                    "apply_neighbor": A,
+                }),
+            )
+            .await;
+        let unanswered = || server.reason(&two).contains("did not answer");
+        server
+            .until("no answer", || server.reason(&two), unanswered)
+            .await;
+        daemon.deliver_late(None);
+        // Meanwhile the operator wants something else.
+        server.delete(&two).await;
+        server.becomes(&two, "GONE").await;
+        server.becomes(&one, "ACTIVE").await;
+        server.quiet(&world).await;
+        let observed = daemon.observed();
+        let policies: Vec<&String> = observed.policies.iter().map(|p| &p.name).collect();
+        assert_eq!(policies, ["policy1/export"], "late by {late:?}");
+        assert_eq!(
+            observed.export.policies,
+            ["policy1/export"],
+            "late by {late:?}"
+        );
+        server.becomes(&router, "ACTIVE").await;
+        server.stop().await;
+    }
 }

@@ -17,6 +17,7 @@ use secrecy::ExposeSecret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -42,6 +43,8 @@ struct Inner {
     ignore: BTreeSet<String>,
     /// Every call but dialing hangs until its deadline.
     silent: bool,
+    /// Write calls get no answer and arrive after so long.
+    late: Option<Duration>,
     incomplete: bool,
     watchers: Vec<mpsc::Sender<Vec<SessionEvent>>>,
     /// Falls of established sessions that a call of ours caused.
@@ -70,6 +73,7 @@ impl Default for Daemon {
             refuse: BTreeMap::new(),
             ignore: BTreeSet::new(),
             silent: false,
+            late: None,
             incomplete: false,
             watchers: Vec::new(),
             falls: BTreeMap::new(),
@@ -192,6 +196,11 @@ impl Daemon {
     }
 
     /// Connections stay, nothing is answered.
+    /// Write calls get no answer, and are carried out after so long.
+    pub fn deliver_late(&self, late: Option<Duration>) {
+        self.with(|inner| inner.late = late);
+    }
+
     pub fn silence(&self, silent: bool) {
         self.with(|inner| inner.silent = silent);
     }
@@ -655,6 +664,12 @@ impl Dial for Network {
     }
 }
 
+/// The real client's deadline.
+async fn unanswered<T>() -> Result<T, Error> {
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    Err(Error::Unanswered("gobgpd did not answer in time".into()))
+}
+
 struct Connection {
     daemon: Daemon,
     epoch: u64,
@@ -673,9 +688,7 @@ impl Connection {
             gate(format!("before {title}")).await;
         }
         if self.daemon.with(|inner| inner.silent) {
-            // The real client's deadline.
-            tokio::time::sleep(std::time::Duration::from_secs(10)).await;
-            return Err(Error::Unreachable("gobgpd did not answer in time".into()));
+            return unanswered().await;
         }
         if *self.daemon.epoch.borrow() != Some(self.epoch) {
             return Err(Error::Unreachable("the connection is broken".into()));
@@ -704,6 +717,14 @@ impl Speaker for Connection {
     }
 
     async fn apply(&self, op: &Op) -> Result<(), Error> {
+        if let Some(late) = self.daemon.with(|inner| inner.late) {
+            let (daemon, op) = (self.daemon.clone(), op.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(late).await;
+                let _ = daemon.with(|inner| inner.apply(&op));
+            });
+            return unanswered().await;
+        }
         self.call(&title(op), |inner| inner.apply(op)).await
     }
 

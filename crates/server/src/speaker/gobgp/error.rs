@@ -16,7 +16,8 @@ pub(super) fn of_dial(error: Call) -> Error {
 pub(super) fn of_call(error: Call) -> Error {
     let text = error.to_string();
     match error {
-        Call::Unreachable { .. } | Call::Deadline { .. } => Error::Unreachable(text),
+        Call::Unreachable { .. } => Error::Unreachable(text),
+        Call::Deadline { .. } => Error::Unanswered(text),
         // Another daemon than the one that was dialled, or one that has
         // started anew since: look at it again before anything else.
         Call::NotGobgp { .. } | Call::NotStarted { .. } => Error::Unreachable(text),
