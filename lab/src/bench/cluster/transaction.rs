@@ -19,8 +19,8 @@ use uuid::Uuid;
 /// The router of all neighbors.
 pub(super) const ROUTER: &str = "r";
 
-/// The recorded one's number: as long as all others when it is written out.
-const RECORDED: u32 = 0x00_64_64_64;
+/// The recorded one's number: beyond those that are created.
+const RECORDED: u32 = 3_000_000;
 
 /// A neighbor to create.
 pub(super) fn neighbor(number: u32) -> Value {
