@@ -118,7 +118,7 @@ impl Run {
         let cast = Cast::enter(setup)?;
         cast.runtime()
             .block_on(declared::declare(&cast.apis()[0]))?;
-        let falls = until_true(&cast, &ALL)?;
+        let (falls, _) = until_true(&cast, &ALL)?;
         let clients = Clients::start(cast.runtime().handle(), seed)?;
         Ok(Self {
             clients,
@@ -148,15 +148,15 @@ impl Run {
         }
         if let Some(survivors) = strike.survivors(LEASE) {
             report.goes_on();
-            self.check(&survivors, &[])?;
-            report.holds(self.clients.history());
+            let last = self.check(&survivors, &[])?;
+            report.holds(self.clients.history(), last.as_deref());
         }
         self.cast.heal()?;
         report.healed();
         let fallen = strike.faults.iter().filter(|fault| fault.fells());
         let fallen: Vec<_> = fallen.map(|fault| fault.victim()).collect();
-        self.check(&ALL, &fallen)?;
-        report.holds(self.clients.history());
+        let last = self.check(&ALL, &fallen)?;
+        report.holds(self.clients.history(), last.as_deref());
         Ok(())
     }
 
@@ -174,8 +174,8 @@ impl Run {
     }
 
     /// Everything that must hold when these servers, and what they need, are well; only these
-    /// routers' sessions may have fallen.
-    fn check(&mut self, servers: &[usize], fallen: &[&str]) -> Result<()> {
+    /// routers' sessions may have fallen. Gives what became true last.
+    fn check(&mut self, servers: &[usize], fallen: &[&str]) -> Result<Option<String>> {
         self.cast.check()?;
         let runtime = self.cast.runtime().handle().clone();
         let _paused = runtime.block_on(self.clients.pause());
@@ -194,13 +194,13 @@ impl Run {
         found.extend(self.clients.complaints());
         found.extend(self.cast.panics()?);
         refuse("what clients were told", &found)?;
-        let falls = until_true(&self.cast, servers)?;
+        let (falls, last) = until_true(&self.cast, servers)?;
         refuse(
             "sessions that nobody touched",
             &falls.since(&self.falls, fallen),
         )?;
         self.falls = falls;
-        Ok(())
+        Ok(last)
     }
 
     /// For whoever looks for the cause: with the logs.
@@ -214,8 +214,8 @@ impl Run {
 }
 
 /// Waits until everything is true as these servers have it; gives how often each session has
-/// fallen until then.
-fn until_true(cast: &Cast, servers: &[usize]) -> Result<Falls> {
+/// fallen until then, and what was not true at the last look but one.
+fn until_true(cast: &Cast, servers: &[usize]) -> Result<(Falls, Option<String>)> {
     let apis: Vec<By<&Api>> = servers
         .iter()
         .map(|&server| (SERVERS[server], &cast.apis()[server]))
@@ -238,7 +238,7 @@ fn until_true(cast: &Cast, servers: &[usize]) -> Result<Falls> {
         let what = format!("not true {} s after all was well", LIMIT.as_secs());
         refuse(&what, &last)?;
     }
-    waited
+    Ok((waited?, last.into_iter().next()))
 }
 
 /// What isn't true now, and how often each session has fallen. Cheap things first: the rest is

@@ -9,6 +9,9 @@ use super::ground::{self, ROUTERS, SERVERS};
 use super::history::{Counts, Event, History};
 use crate::term;
 
+/// What takes longer until all holds is told.
+const LONG: Duration = Duration::from_secs(5);
+
 /// What has been told until now.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -71,7 +74,8 @@ impl Report {
         self.line("… all is healed");
     }
 
-    pub(super) fn holds(&mut self, history: &History) {
+    /// `last` is what became true last.
+    pub(super) fn holds(&mut self, history: &History, last: Option<&str>) {
         self.checks += 1;
         let took = self.healed.elapsed();
         self.longest = self.longest.max(took);
@@ -85,6 +89,12 @@ impl Report {
             counts.unknown,
             counts.read
         ));
+        if let Some(last) = last.filter(|_| took > LONG) {
+            self.line(&term::styled(
+                term::Style::Faint,
+                &format!("  before: {last}"),
+            ));
+        }
     }
 
     pub(super) fn over(&self, history: &History) {
