@@ -55,6 +55,16 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Run several servers through histories of writes and faults, in a simulation without
+    /// daemons: the planted bugs, then many seeds; CONTRIBUTING.md says how to replay one
+    Simulate {
+        /// How many seeds
+        #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
+        seeds: u64,
+        /// The first of them
+        #[arg(long, value_name = "SEED", default_value_t = 0)]
+        from: u64,
+    },
     /// The quick checks: formatting, lints, documentation
     Check,
     /// Everything: the checks, every crate's tests, the lab's tests on real daemons
@@ -104,6 +114,7 @@ fn execute(task: Task) -> Result<ExitCode> {
             run::build(&cache, "dev")?;
             run::become_lab(&cache, "dev", &with_verb("chaos", arguments))?;
         }
+        Task::Simulate { seeds, from } => return run::simulate(&cache, from, seeds),
         Task::Check => return parts::check(&cache),
         Task::Test => return parts::test(&cache),
         Task::Bench { arguments } => {

@@ -2,7 +2,7 @@
 
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -23,6 +23,25 @@ pub(crate) fn build(cache: &Cache, profile: &str) -> Result<()> {
         bail!("the build failed");
     }
     Ok(())
+}
+
+/// Runs the server's simulation with these seeds, built to be quick.
+pub(crate) fn simulate(cache: &Cache, from: u64, seeds: u64) -> Result<ExitCode> {
+    let mut command = cargo();
+    command.args(["test", "--locked", "--profile", "simulation"]);
+    command.args(["--package", "sdwan-server", "--test", "simulation"]);
+    // One after the other, so that what they print stands together.
+    command.args(["--", "--nocapture", "--test-threads", "1"]);
+    let seeds = format!("{from}..{}", from.saturating_add(seeds));
+    command.env("SDWAN_SEEDS", seeds);
+    command.env_remove("SDWAN_SEED");
+    cache.equip(&mut command);
+    let passed = command.status().context("cannot start cargo")?.success();
+    Ok(if passed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Turns this process into the lab's program, so that signals reach it directly.

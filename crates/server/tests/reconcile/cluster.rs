@@ -515,3 +515,29 @@ async fn a_row_that_is_deleted_leaves_no_word_that_its_deleter_had_not_seen() {
     worker.stop().await;
     api.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_router_that_takes_anothers_place_waits_for_calls_of_whoever_had_that() {
+    let world = World::new();
+    let one = world.join().await;
+    let router = one.router(1).await;
+    let old = one.neighbor(1, A).await;
+    one.becomes(&old, "DOWN").await;
+    one.quiet(&world).await;
+    let daemon = world.daemon(&address(1));
+    daemon.take_writes();
+    daemon.cut();
+    one.delete_cascading(&router).await;
+    let again = one.router(1).await;
+    let new = one.neighbor(1, B).await;
+    daemon.mend();
+    let declared = Instant::now();
+    one.becomes(&new, "DOWN").await;
+    let waited = declared.elapsed();
+    assert!(waited >= Duration::from_secs(4), "{waited:?}");
+    one.becomes(&again, "ACTIVE").await;
+    one.quiet(&world).await;
+    assert_eq!(daemon.peers(), [B]);
+    one.stop().await;
+    assert_eq!(world.keys("/cluster/").await, [""; 0]);
+}
