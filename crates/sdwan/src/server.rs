@@ -5,6 +5,7 @@ use crate::arguments;
 use crate::logging;
 use crate::storage::{self, Storage};
 use anyhow::Context;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sdwan_gobgp::Timeouts;
 use sdwan_server::catalog;
 use sdwan_server::config::{Address, Config, Loaded};
@@ -70,7 +71,18 @@ fn configuration(arguments: &arguments::Server) -> anyhow::Result<Loaded> {
     Ok(loaded)
 }
 
+/// As many files as the system lets this process have: each router is a
+/// connection, and a service often starts with 1024.
+fn raise_file_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
 async fn serve(config: &Config, replace_key: bool) -> anyhow::Result<()> {
+    raise_file_limit();
     // Before anything starts, so that no signal finds nobody at home.
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;

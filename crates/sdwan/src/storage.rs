@@ -41,7 +41,13 @@ impl Storage {
     /// Whatever keeps it from being opened, in words for an operator.
     pub(crate) async fn open(config: &Config) -> anyhow::Result<Self> {
         Ok(match &config.etcd {
-            Some(etcd) => Self::Etcd(Arc::new(Etcd::open(etcd.options()?).await?)),
+            Some(etcd) => {
+                let mut options = etcd.options()?;
+                // Servers with one list shall not all ask the same member first.
+                let first = rand::random_range(0..options.endpoints.len().max(1));
+                options.endpoints.rotate_left(first);
+                Self::Etcd(Arc::new(Etcd::open(options).await?))
+            }
             None => {
                 let sqlite = Sqlite::open(&config.database, Options::default()).await?;
                 Self::Embedded(Arc::new(sqlite))
