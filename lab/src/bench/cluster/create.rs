@@ -8,15 +8,20 @@ use super::transaction::{Template, committed, neighbor, router};
 use super::{CLIENTS, Role, server};
 use crate::bench::figures::{Aim, Figure, Series, ratio};
 use crate::bench::subject::Server;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use futures::future::try_join_all;
 use sdwan_store::{Revision, Store, etcd};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
 
 /// Creates of one client in a turn of one side.
 const EACH: usize = 20;
 const TURNS: u32 = 5;
+
+/// Until a server knows what another one was told; far longer than it takes.
+const LIMIT: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(5);
 
 pub(super) async fn run(rounds: u32) -> Result<Vec<Figure>> {
     let template = Template::record().await?;
@@ -28,6 +33,9 @@ pub(super) async fn run(rounds: u32) -> Result<Vec<Figure>> {
             through.push(server(&etcd, first, Role::Api).await?);
         }
         through[0].create("routers", &router()).await?;
+        for server in &through {
+            until_known(server).await?;
+        }
         let bare = Bare::start(&etcd, servers, &template).await?;
         let numbers = AtomicU32::new(0);
         let (mut ours, mut theirs) = (Series::default(), Series::default());
@@ -38,6 +46,16 @@ pub(super) async fn run(rounds: u32) -> Result<Vec<Figure>> {
         figures.push(figure(servers, &ours, &theirs));
     }
     Ok(figures)
+}
+
+/// Through whichever server neighbors are created, it knows their router.
+async fn until_known(server: &Server) -> Result<()> {
+    let start = Instant::now();
+    while server.count("routers", "").await? == 0 {
+        ensure!(start.elapsed() < LIMIT, "a server never knew of the router");
+        sleep(PAUSE).await;
+    }
+    Ok(())
 }
 
 fn figure(servers: usize, ours: &Series, theirs: &Series) -> Figure {
