@@ -163,11 +163,11 @@ mod tests {
         let sessions = sessions();
         let distinct: BTreeSet<_> = sessions.iter().collect();
         assert_eq!(distinct.len(), sessions.len());
-        for router in 0..ROUTERS.len() {
+        for (router, name) in ROUTERS.iter().enumerate() {
             let own = sessions
                 .iter()
                 .filter(|(a, b)| *a == router || *b == router);
-            assert!(own.count() >= 2, "{}", ROUTERS[router]);
+            assert!(own.count() >= 2, "{name}");
         }
         assert!(sessions.iter().all(|(a, b)| a < b && *b < ROUTERS.len()));
     }

@@ -80,7 +80,7 @@ impl Supervisor {
 
     /// Looks after its routers until `stop`; then lets calls in flight end,
     /// reports them and returns with no task left behind. Who does not get
-    /// there within the grace that there may be stays [busy](Self::is_busy).
+    /// there within the grace that there may be counts as busy.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut dirty = self.catalog.dirty();
         let mut tasks = JoinSet::new();
