@@ -8,7 +8,7 @@
 //! ```
 //!
 //! After each strike all is healed, the clients pause, and everything must be true again: what
-//! [`judge`] demands of the answers that clients got, and what [`truth`] demands of the rows, the
+//! `judge` demands of the answers that clients got, and what `truth` demands of the rows, the
 //! gobgpds and the claims. What decides is pure, and has tests of its own.
 //!
 //! A seed repeats what goes wrong and when. What the clients, the servers and the kernel do in
