@@ -59,6 +59,8 @@ fn router(router: usize) -> Value {
     )
 }
 
+/// One end calls and the other waits: of two gobgpds that call each other at
+/// once, 4.8 can stay in OPENCONFIRM for good, and close all further calls.
 fn neighbor(router: usize, other: usize) -> Value {
     let reflects = ground::reflects(router, other).then_some(true);
     create(
@@ -66,7 +68,7 @@ fn neighbor(router: usize, other: usize) -> Value {
         &json!({
             "host_name": ROUTERS[router], "peer_as": ground::asn(other),
             "neighbor_addr": ground::address(WAN, ROUTERS[other]).to_string(),
-            "route_reflector_client": reflects,
+            "route_reflector_client": reflects, "passive": router > other,
         }),
     )
 }
