@@ -454,6 +454,9 @@ fn the_manuals_files_are_right() {
     let etcd = files.next().expect("a configuration with an etcd");
     let etcd = load(etcd).expect("a right configuration").config.etcd;
     assert!(etcd.is_some_and(|etcd| etcd.identity.is_some()));
+    let cluster = files.next().expect("a configuration of one of several");
+    let loaded = load(cluster).expect("a right configuration");
+    assert_eq!(loaded.config.cluster, crate::cluster::Settings::default());
     let schemas = files.next().expect("schemas");
     let document = Document::parse("sites.yaml", schemas).expect("YAML");
     let schemas = sdwan_model::schema::Schemas::load(&[document]).expect("right schemas");
