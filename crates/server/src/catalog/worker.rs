@@ -343,6 +343,8 @@ fn released(base: &State, report: &Report) -> Vec<Word> {
         }
         if resource.kind == ROUTER {
             ops.forget_router(base, &resource.id);
+            // A word on it may be on its way while this is.
+            ops.delete(keys::reachability(&resource.id));
         }
         ops.delete(keys::deleting(base.plural(&resource.kind), &resource.id));
     }
