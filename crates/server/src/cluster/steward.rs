@@ -19,8 +19,9 @@ use tokio_util::task::AbortOnDropHandle;
 /// Routers in one commit; two keys each.
 const AT_ONCE: usize = 1000;
 
-/// So few routers are a condition each.
-const FEW: usize = 32;
+/// So few routers are two conditions each: etcd compares 64 in one
+/// transaction, more would take a look of their own.
+const FEW: usize = 31;
 
 /// Between two looks at the claims: what happens meanwhile is one look.
 const PAUSE: Duration = Duration::from_millis(20);
