@@ -147,15 +147,14 @@ impl Catalog {
         let (row, created) = prepared.rows.into_iter().next().unwrap_or_else(|| {
             unreachable!("a transaction that the rules allow answers each of its changes")
         });
-        // Gone only if somebody deleted it since.
-        match state.show(&row.kind, &row.id) {
-            Some(shown) => Ok((shown, created)),
-            None => Err(Error::NotFound(row.to_string())),
-        }
+        let shown = state
+            .show(&row.kind, &row.id)
+            .unwrap_or_else(|| unreachable!("the state has what the change made of its row"));
+        Ok((shown, created))
     }
 
     /// The one loop: work out, commit, and again if others were faster.
-    /// Answers with a state that has the changes.
+    /// Answers with a state that has the changes' rows as they were left.
     async fn run(
         &self,
         changes: &[Change],
@@ -186,16 +185,21 @@ impl Catalog {
             then.check()?;
             let then = then.into_ops();
             if dry_run {
-                return Ok((prepared, Arc::new(imagine(&base, then))));
+                let state = imagine(&base, then, base.revision);
+                return Ok((prepared, Arc::new(state)));
             }
             if let Some(age) = self.stale() {
                 // Whoever waits for the store's answer would wait for long,
                 // and what was read here may not be so any more.
                 return Err(Error::Away(age.as_secs()));
             }
-            if let Some(revision) = self.commit(when, then, &mut lost).await? {
+            if let Some(revision) = self.commit(when, then.clone(), &mut lost).await? {
                 self.mirror.wait_for(revision).await;
-                return Ok((prepared, self.mirror.now()));
+                let mut state = self.mirror.now();
+                if overtaken(&state, &prepared, &then, revision) {
+                    state = Arc::new(imagine(&base, then, revision));
+                }
+                return Ok((prepared, state));
             }
             self.catch_up(base.revision).await?;
         }
@@ -272,23 +276,38 @@ fn too_large(error: Error) -> Error {
     }
 }
 
-/// The state as it would be, for a dry run.
-fn imagine(base: &State, then: Vec<Op>) -> State {
+/// Whether somebody wrote or deleted one of the changes' rows after they were
+/// committed: what is there now is not what these changes made.
+fn overtaken(now: &State, prepared: &Prepared, then: &[Op], committed: Revision) -> bool {
+    let deleted = |row: &ResourceRef| {
+        let config = crate::keys::config(now.plural(&row.kind), &row.id);
+        let mut ops = then.iter();
+        ops.any(|op| matches!(op, Op::Delete { key } if *key == config))
+    };
+    let mut rows = prepared.rows.iter();
+    rows.any(|(row, _)| match now.live(&row.kind, &row.id) {
+        Some(live) => live.modified > committed,
+        None => !deleted(row),
+    })
+}
+
+/// The state with these operations done, which says that it is at `revision`.
+fn imagine(base: &State, then: Vec<Op>, revision: Revision) -> State {
     let mut state = base.clone();
-    let revision = Revision(base.revision.0 + 1);
+    let made = Revision(base.revision.0 + 1);
     let change = |op| match op {
         Op::Put { key, value, .. } => sdwan_store::Change::Put(Entry {
             key,
             value,
-            created: revision,
-            modified: revision,
+            created: made,
+            modified: made,
         }),
         Op::Delete { key } => sdwan_store::Change::Delete { key },
     };
     state.apply(&Batch {
-        revision,
+        revision: made,
         changes: then.into_iter().map(change).collect(),
     });
-    state.revision = base.revision;
+    state.revision = revision;
     state
 }

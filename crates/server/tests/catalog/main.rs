@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod deletes;
+#[path = "../support/gated.rs"]
+mod gated;
 mod mirror;
 mod races;
 mod secret;

@@ -1,3 +1,4 @@
+use super::gated::{Gate, Gated};
 use super::*;
 use futures::future::join_all;
 use sdwan_server::catalog::{DeleteOptions, Mode};
@@ -127,4 +128,48 @@ async fn two_servers_on_one_store_are_never_both_right() {
         .unwrap();
     site.catalog.wait_for(created.revision).await;
     assert_eq!(site.catalog.list("neighbor").len(), 1);
+}
+
+/// A commit's answer comes late: whoever is quicker changes the row before
+/// its writer is told of it.
+#[tokio::test]
+async fn a_write_is_answered_with_what_it_made() {
+    for then in ["deleted", "changed"] {
+        let gated = Arc::new(Gated::new(Arc::new(Memory::new())));
+        let site = Site::on(Arc::new(Faulty::new(gated.clone()))).await;
+        let other = site.again("second").await;
+        let (writer, open) = (site.catalog.clone(), gated.clone());
+        let gate: Gate = Arc::new(move |place| {
+            let (writer, other, open) = (writer.clone(), other.clone(), open.clone());
+            Box::pin(async move {
+                if place == "after a commit" {
+                    open.gate(None);
+                    overtake(&other, then).await;
+                    writer.wait_for(other.revision()).await;
+                }
+            })
+        });
+        gated.gate(Some(gate));
+        let created = site.router(1).await;
+        let (version, local_as) = (created.row.version, created.row.body.get("local_as"));
+        assert_eq!((version, local_as), (1, Some(&json!(65001))), "{then}");
+    }
+}
+
+/// Finds the only router, and leaves it another way.
+async fn overtake(catalog: &Arc<Catalog>, then: &str) {
+    while catalog.list("router").is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let id = catalog.list("router")[0].row.id.clone();
+    if then == "deleted" {
+        let options = DeleteOptions {
+            force: true,
+            ..DeleteOptions::default()
+        };
+        return catalog.delete("router", &id, options).await.unwrap();
+    }
+    let patch = json!({"local_as": 7});
+    let update = catalog.update("router", &id, patch, Mode::Merge, None, false);
+    update.await.unwrap();
 }
