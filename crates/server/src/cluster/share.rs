@@ -5,7 +5,7 @@
 use super::{Claimed, Member};
 use sdwan_store::LeaseId;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// The owners by the members there are; what was worked out is kept.
@@ -57,18 +57,23 @@ fn weight(member: &str, router: &str) -> u64 {
 /// What a member has to do about its claims.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Moves {
-    /// Routers of ours that nobody has, with who had them last.
+    /// Routers of ours that nobody has, with who may have calls under way to
+    /// them: who had them last.
     pub(super) take: Vec<(Arc<str>, Option<Arc<str>>)>,
     /// Routers that we have and that another should, with its lease.
     pub(super) hand: Vec<(Arc<str>, Arc<str>, LeaseId)>,
     /// Routers that we have and that are no more.
     pub(super) drop: Vec<Arc<str>>,
-    /// Routers that are no more, whose last member died before it let go: it
-    /// falls to us to forget who that was.
+    /// Routers that are no more, whose last member died or gave calls up: it
+    /// falls to us to forget who that was, once those calls can't arrive.
     pub(super) forget: Vec<Arc<str>>,
 }
 
 impl Moves {
+    fn take(&mut self, router: &Arc<str>, keeper: Option<&Arc<str>>) {
+        self.take.push((Arc::clone(router), keeper.cloned()));
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.take.is_empty()
             && self.hand.is_empty()
@@ -98,17 +103,30 @@ impl View<'_> {
         let (me, lease) = self.me;
         let workers = self.members.iter().filter(|(_, member)| member.takes());
         owners.among(workers.map(|(id, _)| *id));
+        let declared: HashSet<&str> = self.routers.iter().map(|r| &***r).collect();
+        let gone = |router: &&&Arc<str>| !declared.contains(&****router);
         let mut moves = Moves::default();
+        // A router that was deleted can be declared anew at once, by another
+        // id: to its daemon it is the same one. Until it is let go of, nobody
+        // takes one that is new; where its member died, or gave calls up, one
+        // that is new may have that one's calls under way.
+        let busy = self.claimed.iter().any(|router| gone(&router));
+        let dead = |router: &&&Arc<str>| gone(router) && (self.claim)(router).is_none();
+        let left: Vec<&Arc<str>> = self.kept.iter().filter(dead).copied().collect();
         for router in &self.routers {
             let Some(owner) = owners.of(router) else {
                 continue;
             };
             let mine = **owner == *me;
             match (self.claim)(router) {
-                None if mine => {
-                    let keeper = (self.keeper)(router).cloned();
-                    moves.take.push((Arc::clone(router), keeper));
-                }
+                None if mine => match (self.keeper)(router) {
+                    Some(keeper) => moves.take(router, Some(keeper)),
+                    None if busy => {}
+                    None => {
+                        let keeper = left.first().and_then(|router| (self.keeper)(router));
+                        moves.take(router, keeper);
+                    }
+                },
                 Some(claimed) if !mine && claimed.claim.is(me, lease) => {
                     if let Some(member) = self.members.get(owner) {
                         let to = (Arc::clone(router), Arc::clone(owner), LeaseId(member.lease));
@@ -118,16 +136,16 @@ impl View<'_> {
                 _ => {}
             }
         }
-        let declared: std::collections::HashSet<&str> =
-            self.routers.iter().map(|r| &***r).collect();
-        let gone = self.claimed.iter().filter(|router| {
-            let ours = (self.claim)(router).is_some_and(|claimed| claimed.claim.is(me, lease));
-            ours && !declared.contains(&****router)
-        });
-        moves.drop = gone.map(|router| Arc::clone(router)).collect();
-        for router in &self.kept {
-            let left = !declared.contains(&***router) && (self.claim)(router).is_none();
-            if left && owners.of(router).is_some_and(|owner| **owner == *me) {
+        let ours = |router: &&&Arc<str>| {
+            (self.claim)(router).is_some_and(|claimed| claimed.claim.is(me, lease))
+        };
+        let drop = self
+            .claimed
+            .iter()
+            .filter(|router| gone(router) && ours(router));
+        moves.drop = drop.map(|router| Arc::clone(router)).collect();
+        for router in left {
+            if owners.of(router).is_some_and(|owner| **owner == *me) {
                 moves.forget.push(Arc::clone(router));
             }
         }
@@ -280,5 +298,19 @@ mod tests {
         room.claims.clear();
         let forget = ["me", "other"].map(|member| room.moves(member).forget);
         assert_eq!(forget.concat(), [Arc::from("gone")], "by one of them");
+    }
+
+    #[test]
+    fn a_new_router_may_be_one_that_has_just_gone() {
+        let mut room = Room::new(&["me"], &["new", "known"]);
+        room.claim("gone", "other", LeaseId(9));
+        room.keepers.insert("known".into(), "me".into());
+        let known = ("known".into(), Some("me".into()));
+        assert_eq!(room.moves("me").take, [known.clone()], "not let go of yet");
+        room.claims.clear();
+        let new = |keeper: Option<&str>| ("new".into(), keeper.map(Arc::from));
+        assert_eq!(room.moves("me").take, [new(Some("other")), known.clone()]);
+        room.keepers.remove("gone");
+        assert_eq!(room.moves("me").take, [new(None), known]);
     }
 }

@@ -9,12 +9,16 @@ use crate::mirror::State;
 use crate::mirror::record::encode;
 use crate::reconcile::Supervisor;
 use sdwan_store::{Condition, LeaseId, Op};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+
+/// Routers that are no more and whose last member is not forgotten, with when
+/// that was first seen.
+type Fading = BTreeMap<Arc<str>, Instant>;
 
 /// Routers in one commit; two keys each.
 const AT_ONCE: usize = 1000;
@@ -85,11 +89,11 @@ impl Steward {
     }
 
     async fn attend(&self) {
-        let mut owners = Owners::default();
+        let (mut owners, mut fading) = (Owners::default(), Fading::default());
         loop {
             let (seen, lease) = (self.catalog.state().cluster_at(), self.lease());
             let done = match lease {
-                Some(lease) => self.act(&mut owners, lease).await,
+                Some(lease) => self.act(&mut owners, &mut fading, lease).await,
                 None => Ok(()),
             };
             if let Err(error) = &done {
@@ -100,7 +104,7 @@ impl Steward {
                 biased;
                 () = self.catalog.cluster_changed(seen) => {}
                 () = self.tenure().changed(lease) => {}
-                () = sleep(RETRY), if done.is_err() => {}
+                () = sleep(RETRY), if done.is_err() || !fading.is_empty() => {}
             }
         }
     }
@@ -110,9 +114,15 @@ impl Steward {
     }
 
     /// Does what there is to do by the newest state.
-    async fn act(&self, owners: &mut Owners, lease: LeaseId) -> Result<(), Error> {
+    async fn act(
+        &self,
+        owners: &mut Owners,
+        fading: &mut Fading,
+        lease: LeaseId,
+    ) -> Result<(), Error> {
         let now = self.catalog.state();
-        let moves = self.moves(&now, owners, lease);
+        let mut moves = self.moves(&now, owners, lease);
+        self.let_fade(&mut moves.forget, fading);
         if moves.is_empty() {
             return Ok(());
         }
@@ -152,6 +162,21 @@ impl Steward {
         view.moves(owners)
     }
 
+    /// Leaves those whose last member's calls can't arrive any more.
+    fn let_fade(&self, forget: &mut Vec<Arc<str>>, fading: &mut Fading) {
+        let now = Instant::now();
+        fading.retain(|router, _| forget.contains(router));
+        for router in &*forget {
+            fading.entry(Arc::clone(router)).or_insert(now);
+        }
+        let caution = self.supervisor.caution();
+        forget.retain(|router| {
+            fading
+                .get(router)
+                .is_some_and(|since| now >= *since + caution)
+        });
+    }
+
     /// As many as one commit takes; the rest is the next look's.
     async fn take(&self, moves: &Moves, base: &State, lease: LeaseId) -> Result<(), Error> {
         let me = self.tenure().instance();
@@ -169,9 +194,7 @@ impl Steward {
                 handed: false,
             };
             then.push(put(router, &claim, lease));
-            if keeper.as_deref() != Some(me) {
-                then.push(Op::put(keys::keeper(router), me));
-            }
+            then.push(Op::put(keys::keeper(router), me));
         }
         let routers = moves.take.len().min(AT_ONCE);
         let forgotten = moves.forget.iter().take(AT_ONCE);
@@ -207,10 +230,12 @@ impl Steward {
         let base = self.catalog.state();
         let free = |router: &Arc<str>| left.contains(&**router) && self.has(&base, router);
         let mut then = Vec::new();
+        let mut routers = 0;
         let handed = moves.hand.iter().filter(|(router, ..)| free(router));
         for (router, to, lease) in handed.take(AT_ONCE) {
             let handed = sure.contains(&**router) && !self.is_unsure(router);
             then.extend(self.handover(router, to, *lease, handed));
+            routers += 1;
         }
         for router in moves
             .drop
@@ -219,9 +244,11 @@ impl Steward {
             .take(AT_ONCE)
         {
             then.push(Op::delete(keys::claim(router)));
-            then.push(Op::delete(keys::keeper(router)));
+            if sure.contains(&**router) && !self.is_unsure(router) {
+                then.push(Op::delete(keys::keeper(router)));
+            }
+            routers += 1;
         }
-        let routers = then.len() / 2;
         if routers > 0 {
             self.commit(&base, then).await?;
             tracing::info!(routers, "handed over");

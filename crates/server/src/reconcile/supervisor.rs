@@ -73,6 +73,11 @@ impl Supervisor {
         })
     }
 
+    /// How long calls that nobody waits for any more may be under way.
+    pub(crate) fn caution(&self) -> Duration {
+        self.settings.caution
+    }
+
     /// How long passes take that see their router.
     pub(crate) fn passes(&self) -> Histogram {
         self.passes.clone()

@@ -541,3 +541,31 @@ async fn a_router_that_takes_anothers_place_waits_for_calls_of_whoever_had_that(
     one.stop().await;
     assert_eq!(world.keys("/cluster/").await, [""; 0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_router_that_is_declared_anew_waits_for_the_dead_server_of_the_one_that_is_gone() {
+    let world = World::new();
+    let one = world.join().await;
+    let (routers, _) = fabric(&world, &one).await;
+    let two = world.join().await;
+    all_have_one(&[&one, &two], &routers).await;
+    two.quiet(&world).await;
+    let lost = (1..=ROUTERS).find(|n| one.has(&routers[usize::from(*n - 1)]));
+    let lost = lost.unwrap();
+    one.kill().await;
+    two.until("it has all", String::new, || {
+        two.share(&routers) == routers.len()
+    })
+    .await;
+    two.forget(&routers[usize::from(lost - 1)]).await;
+    let again = two.router(lost).await;
+    let neighbor = two.neighbor(lost, B).await;
+    let declared = Instant::now();
+    two.becomes(&neighbor, "DOWN").await;
+    let waited = declared.elapsed();
+    assert!(waited >= Duration::from_secs(4), "{waited:?}");
+    two.becomes(&again, "ACTIVE").await;
+    two.quiet(&world).await;
+    two.stop().await;
+    assert_eq!(world.keys("/cluster/").await, [""; 0]);
+}

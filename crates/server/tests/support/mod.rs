@@ -300,6 +300,16 @@ impl Server {
         self.delete_with(row, options).await;
     }
 
+    /// Deletes a row, and what refers to it, with no wait for its router.
+    pub async fn forget(&self, row: &ResourceRef) {
+        let options = DeleteOptions {
+            cascade: true,
+            force: true,
+            ..DeleteOptions::default()
+        };
+        self.delete_with(row, options).await;
+    }
+
     async fn delete_with(&self, row: &ResourceRef, options: DeleteOptions) {
         let deleted = self.catalog.delete(&row.kind, &row.id, options).await;
         deleted.unwrap();
