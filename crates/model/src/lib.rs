@@ -14,6 +14,7 @@ pub mod document;
 pub mod format;
 pub mod observed;
 pub mod plan;
+pub mod policy;
 pub mod resource;
 pub mod rules;
 pub mod schema;

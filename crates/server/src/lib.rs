@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod api;
+pub mod auth;
 pub mod catalog;
 pub mod cluster;
 pub mod config;

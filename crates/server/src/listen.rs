@@ -26,6 +26,10 @@ const HEAD: Duration = Duration::from_secs(30);
 /// How long requests that are under way have when the server stops.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// Where a request came from, among its extensions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
 /// Listens; on every address where no host is named, over IPv4 alone where
 /// the machine has no IPv6.
 ///
@@ -91,7 +95,9 @@ async fn attend(stream: TcpStream, peer: SocketAddr, router: Router, stop: Cance
     // Answers are written whole; waiting to fill a packet only delays them.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        router.clone().oneshot(request.map(Body::new))
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        router.clone().oneshot(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

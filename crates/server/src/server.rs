@@ -3,6 +3,7 @@
 
 use crate::agents::Agents;
 use crate::api::{self, Limits};
+use crate::auth::Authenticator;
 use crate::catalog::{self, Catalog};
 use crate::cluster::{self, Membership, Steward, Tenure};
 use crate::config::{self, Address, Config};
@@ -132,6 +133,7 @@ impl Server {
         let watches = CancellationToken::new();
         let dependencies = api::Deps {
             catalog: Arc::clone(&catalog),
+            auth: Arc::new(Authenticator::none()),
             membership: Arc::clone(&membership),
             live: Arc::clone(&supervisor) as Arc<dyn crate::live::Live>,
             agents: Arc::clone(&agents),

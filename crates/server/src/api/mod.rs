@@ -2,7 +2,7 @@
 //! expect beside it (docs/API.md).
 //!
 //! ```text
-//! request -> serve (id, guard, time limit, log) -> routes -> resources | watch | routers | fib | about
+//! request -> serve (id, guard, sender, time limit, log) -> routes -> resources | watch | routers | fib | about
 //!                                                              |
 //!                                                catalog (writes, snapshots), live (routers),
 //!                                                agents (reports)
@@ -34,6 +34,7 @@ mod transaction;
 mod watch;
 
 use crate::agents::Agents;
+use crate::auth::Authenticator;
 use crate::catalog::Catalog;
 use crate::cluster::Membership;
 use crate::config::Config;
@@ -74,6 +75,8 @@ const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 pub struct Deps {
     /// The resources.
     pub catalog: Arc<Catalog>,
+    /// Who calls.
+    pub auth: Arc<Authenticator>,
     /// The servers that share the store.
     pub membership: Arc<Membership>,
     /// The routers themselves.
@@ -112,6 +115,7 @@ impl Default for Limits {
 /// What every handler needs.
 struct Api {
     catalog: Arc<Catalog>,
+    auth: Arc<Authenticator>,
     membership: Arc<Membership>,
     live: Arc<dyn Live>,
     agents: Arc<Agents>,
@@ -149,6 +153,7 @@ pub fn router(deps: Deps, config: &Config, limits: Limits) -> Result<Router, Vec
         requests: AtomicU64::new(0),
         limits,
         catalog: deps.catalog,
+        auth: deps.auth,
         membership: deps.membership,
         live: deps.live,
         agents: deps.agents,

@@ -2,6 +2,7 @@
 //! beside the standard members, `error` carries all of it as one text and
 //! `violations` every single thing that is wrong.
 
+use crate::auth::Denied;
 use crate::catalog;
 use axum::body::Body;
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
@@ -164,6 +165,12 @@ impl From<catalog::Error> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, what)
             }
         }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {}
     }
 }
 

@@ -63,6 +63,12 @@ impl Endpoint {
         )
     }
 
+    /// Whether anybody may ask, also where everybody else has to say who they
+    /// are: probes have no password.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self, Self::Healthz | Self::Readyz)
+    }
+
     /// The methods that it takes, without HEAD and OPTIONS, which every
     /// endpoint takes where it makes sense.
     pub(crate) fn methods(&self) -> &[Method] {

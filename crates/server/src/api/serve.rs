@@ -5,10 +5,13 @@ use super::problem::Problem;
 use super::routes::{Endpoint, FIB, Matched};
 use super::{Api, X_DATA_AGE, X_REQUEST_ID, about, cluster, fib, resources, routers, transaction};
 use crate::cluster::Role;
+use crate::listen::Peer;
 use axum::body::Body;
 use futures::FutureExt;
 use http::header::{ALLOW, CONTENT_LENGTH};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use sdwan_model::policy::Caller;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,7 +30,9 @@ pub(super) async fn serve(api: Arc<Api>, request: Request<Body>) -> Response<Bod
         .as_ref()
         .map_or_else(|| "none".into(), |f| Arc::clone(f.label));
 
-    let work = AssertUnwindSafe(dispatch(&api, found, request)).catch_unwind();
+    let mut sender = None;
+    let work = dispatch(&api, found, request, &mut sender);
+    let work = AssertUnwindSafe(work).catch_unwind();
     let mut response = match tokio::time::timeout(api.limits.request, work).await {
         Ok(Ok(Ok(response))) => response,
         Ok(Ok(Err(problem))) => problem.into_response(),
@@ -54,7 +59,15 @@ pub(super) async fn serve(api: Arc<Api>, request: Request<Body>) -> Response<Bod
     let status = response.status();
     api.metrics.http(&method, &label, status, took);
     let usual = is_read(&method) || &*label == FIB;
-    log(&method, uri.path(), status, took, &id, usual);
+    log(
+        &method,
+        uri.path(),
+        status,
+        took,
+        &id,
+        sender.as_ref(),
+        usual,
+    );
     response
 }
 
@@ -70,16 +83,20 @@ fn log(
     status: StatusCode,
     took: Duration,
     request: &str,
+    sender: Option<&Sender>,
     usual: bool,
 ) {
+    let caller = sender.map(|sender| sender.caller.name.as_str());
+    let from = sender.and_then(|sender| sender.peer).map(|peer| peer.ip());
+    let from = from.as_ref().map(tracing::field::display);
     let status = status.as_u16();
     let ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     if status >= 500 {
-        tracing::warn!(%method, path, status, ms, request, "request");
+        tracing::warn!(%method, path, status, ms, request, caller, from, "request");
     } else if status < 400 && usual {
-        tracing::debug!(%method, path, status, ms, request, "request");
+        tracing::debug!(%method, path, status, ms, request, caller, from, "request");
     } else {
-        tracing::info!(%method, path, status, ms, request, "request");
+        tracing::info!(%method, path, status, ms, request, caller, from, "request");
     }
 }
 
@@ -108,12 +125,35 @@ fn strip_body(response: &mut Response<Body>) {
     }
 }
 
+/// Who sent a request, and from where; among its extensions.
+#[derive(Clone, Debug)]
+pub(super) struct Sender {
+    /// Who.
+    pub(super) caller: Arc<Caller>,
+    /// From where, as the connection says.
+    pub(super) peer: Option<SocketAddr>,
+}
+
+/// Only probes, and what browsers ask before they ask, are not asked back who
+/// they are.
+fn is_asked(found: Option<&Matched<'_>>, method: &Method) -> bool {
+    let open = found.is_some_and(|found| found.endpoint.is_open());
+    !open && *method != Method::OPTIONS
+}
+
 async fn dispatch(
     api: &Arc<Api>,
     found: Option<Matched<'_>>,
-    request: Request<Body>,
+    mut request: Request<Body>,
+    sender: &mut Option<Sender>,
 ) -> Result<Response<Body>, Problem> {
     api.guard.check(&request)?;
+    if is_asked(found.as_ref(), request.method()) {
+        let caller = api.auth.identify(request.headers()).await?;
+        let peer = request.extensions().get::<Peer>().map(|Peer(peer)| *peer);
+        let known = sender.insert(Sender { caller, peer });
+        request.extensions_mut().insert(known.clone());
+    }
     let Some(found) = found else {
         return file(api, request).await;
     };

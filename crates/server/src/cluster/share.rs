@@ -306,7 +306,8 @@ mod tests {
         room.claim("gone", "other", LeaseId(9));
         room.keepers.insert("known".into(), "me".into());
         let known = ("known".into(), Some("me".into()));
-        assert_eq!(room.moves("me").take, [known.clone()], "not let go of yet");
+        let taken = room.moves("me").take;
+        assert_eq!(taken, vec![known.clone()], "the other is not let go of yet");
         room.claims.clear();
         let new = |keeper: Option<&str>| ("new".into(), keeper.map(Arc::from));
         assert_eq!(room.moves("me").take, [new(Some("other")), known.clone()]);

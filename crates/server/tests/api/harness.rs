@@ -10,6 +10,7 @@ use sdwan_model::plan::Plan;
 use sdwan_model::schema::Schemas;
 use sdwan_server::agents::Agents;
 use sdwan_server::api::{self, Limits};
+use sdwan_server::auth::Authenticator;
 use sdwan_server::catalog::{Catalog, FORMAT, Options};
 use sdwan_server::cluster::{self, Membership, Role, Tenure};
 use sdwan_server::config::Config;
@@ -100,6 +101,7 @@ impl Setup {
             "127.0.0.1:9998".into(),
         );
         let deps = api::Deps {
+            auth: Arc::new(Authenticator::none()),
             membership: Arc::new(membership),
             catalog: Arc::clone(&catalog),
             live: Arc::clone(&live) as Arc<dyn Live>,
