@@ -35,7 +35,7 @@ mod view;
 mod worker;
 mod write;
 
-pub use crate::mirror::Dirty;
+pub use crate::mirror::{Dirty, Marks};
 pub use key::{forget_key, secrets_of};
 pub use open::FORMAT;
 pub(crate) use open::stored_format;

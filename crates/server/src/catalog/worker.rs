@@ -14,7 +14,6 @@ use sdwan_model::resource::{ResourceRef, Row};
 use sdwan_model::status::{self, Monitoring, Reachability, fib};
 use sdwan_store::{Condition, Op};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// One word, with what must hold for it: never split between commits.
 pub(super) type Word = (Option<Condition>, Op);
@@ -34,18 +33,28 @@ impl Catalog {
     /// that it has claimed, or that nobody has and it is `watching`.
     pub fn routers(&self, watching: impl Fn(&str) -> bool) -> Vec<OurRouter> {
         let now = self.mirror.now();
+        let rows = now.records(ROUTER).filter_map(|record| record.row());
+        rows.filter_map(|row| self.ours(&now, row, watching(&row.id)))
+            .collect()
+    }
+
+    /// The router, if it is one of [`Catalog::routers`].
+    pub fn router(&self, id: &str, watching: bool) -> Option<OurRouter> {
+        let now = self.mirror.now();
+        self.ours(&now, now.record(ROUTER, id)?.row()?, watching)
+    }
+
+    fn ours(&self, now: &State, row: &Row, watching: bool) -> Option<OurRouter> {
         let tenure = self.tenure();
-        let ours = |row: &Row| match now.claim(&row.id) {
+        let ours = match now.claim(&row.id) {
             _ if tenure.is_alone() => true,
             Some(claimed) => claimed.claim.member == tenure.instance(),
-            None => watching(&row.id),
+            None => watching,
         };
-        let rows = now.records(ROUTER).filter_map(|record| record.row());
-        let router = |row: &Arc<Row>| OurRouter {
+        ours.then(|| OurRouter {
             id: row.id.clone(),
             address: address(row),
-        };
-        rows.filter(|row| ours(row)).map(router).collect()
+        })
     }
 
     /// What a pass starts from; `None` when there is no such router.

@@ -19,8 +19,8 @@ pub(crate) struct Mandate {
 /// For calls that may still arrive.
 #[derive(Default)]
 struct Waiting {
-    /// The last claim that came suddenly and was noticed.
-    sudden: Option<Revision>,
+    /// The last claim of ours that was noticed.
+    noticed: Option<Revision>,
     /// A call of ours had no answer, and the router has not been seen since.
     unanswered: bool,
     until: Option<Instant>,
@@ -78,15 +78,16 @@ impl Mandate {
     /// again and again where servers lose the store in turn.
     pub(crate) fn waits(&self) -> Option<Instant> {
         let mut waiting = self.waiting();
-        let claimed = self.catalog.claim(&self.router).filter(|claimed| {
-            claimed.claim.is_sudden() && claimed.claim.member == self.tenure().instance()
-        });
+        let claimed = self.catalog.claim(&self.router);
+        let ours = claimed.filter(|c| c.claim.member == self.tenure().instance());
         // A claim that is not sudden, on what was ours, ends no wait.
-        if let Some(Claimed { at, .. }) = claimed
-            && waiting.sudden != Some(at)
+        if let Some(Claimed { claim, at }) = ours
+            && waiting.noticed != Some(at)
         {
-            waiting.sudden = Some(at);
-            waiting.lasts(self.caution);
+            waiting.noticed = Some(at);
+            if claim.is_sudden() {
+                waiting.lasts(self.caution);
+            }
         }
         waiting.until.filter(|until| Instant::now() < *until)
     }
@@ -112,6 +113,12 @@ impl Mandate {
     /// Whether no call may arrive any more but those under way.
     pub(crate) fn is_sure(&self) -> bool {
         self.waits().is_none() && !self.waiting().unanswered
+    }
+
+    /// Whether no call may arrive any more, where this claim of ours was the
+    /// last one: one that came and went unnoticed may have been sudden.
+    pub(crate) fn is_sure_since(&self, claim: Revision) -> bool {
+        self.is_sure() && self.waiting().noticed == Some(claim)
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {

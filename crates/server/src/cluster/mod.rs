@@ -32,6 +32,7 @@ pub use tenure::Tenure;
 
 use sdwan_store::{LeaseId, Revision};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How a server takes part.
@@ -173,5 +174,14 @@ impl Claim {
 pub(crate) struct Claimed {
     pub(crate) claim: Claim,
     /// When it was written: the condition of every word on the router.
+    pub(crate) at: Revision,
+}
+
+/// `/cluster/keepers/ROUTER`: who looks after a router, or did last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Keeper {
+    /// The member.
+    pub(crate) member: Arc<str>,
+    /// When it was written: with the last claim, in one commit.
     pub(crate) at: Revision,
 }

@@ -2,7 +2,7 @@
 //! 1998). Every server works it out by itself, a member that comes takes only
 //! its share, and one that goes leaves the others' alone. Pure.
 
-use super::{Claimed, Member};
+use super::{Claimed, Keeper, Member};
 use sdwan_store::LeaseId;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -59,7 +59,7 @@ fn weight(member: &str, router: &str) -> u64 {
 pub(super) struct Moves {
     /// Routers of ours that nobody has, with who may have calls under way to
     /// them: who had them last.
-    pub(super) take: Vec<(Arc<str>, Option<Arc<str>>)>,
+    pub(super) take: Vec<(Arc<str>, Option<Keeper>)>,
     /// Routers that we have and that another should, with its lease.
     pub(super) hand: Vec<(Arc<str>, Arc<str>, LeaseId)>,
     /// Routers that we have and that are no more.
@@ -70,7 +70,7 @@ pub(super) struct Moves {
 }
 
 impl Moves {
-    fn take(&mut self, router: &Arc<str>, keeper: Option<&Arc<str>>) {
+    fn take(&mut self, router: &Arc<str>, keeper: Option<&Keeper>) {
         self.take.push((Arc::clone(router), keeper.cloned()));
     }
 
@@ -90,7 +90,7 @@ pub(super) struct View<'a> {
     /// Every router that has work.
     pub(super) routers: Vec<&'a Arc<str>>,
     pub(super) claim: &'a dyn Fn(&str) -> Option<&'a Claimed>,
-    pub(super) keeper: &'a dyn Fn(&str) -> Option<&'a Arc<str>>,
+    pub(super) keeper: &'a dyn Fn(&str) -> Option<&'a Keeper>,
     /// Routers with a claim, declared or not.
     pub(super) claimed: Vec<&'a Arc<str>>,
     /// Routers that somebody has or had, declared or not.
@@ -204,7 +204,7 @@ mod tests {
         members: Vec<(Arc<str>, Member)>,
         routers: Vec<Arc<str>>,
         claims: BTreeMap<String, Claimed>,
-        keepers: BTreeMap<String, Arc<str>>,
+        keepers: BTreeMap<String, Keeper>,
     }
 
     impl Room {
@@ -227,7 +227,7 @@ mod tests {
             };
             let at = Revision(1);
             self.claims.insert(router.to_owned(), Claimed { claim, at });
-            self.keepers.insert(router.to_owned(), member.into());
+            self.keepers.insert(router.to_owned(), keeper(member));
         }
 
         fn moves(&self, me: &str) -> Moves {
@@ -250,6 +250,13 @@ mod tests {
         }
     }
 
+    fn keeper(member: &str) -> Keeper {
+        Keeper {
+            member: member.into(),
+            at: Revision(1),
+        }
+    }
+
     fn member(role: Role) -> Member {
         Member {
             role,
@@ -265,8 +272,8 @@ mod tests {
     #[test]
     fn what_nobody_has_is_taken_with_who_had_it_last() {
         let mut room = Room::new(&["me"], &["a", "b"]);
-        room.keepers.insert("b".into(), "dead".into());
-        let take = vec![("a".into(), None), ("b".into(), Some("dead".into()))];
+        room.keepers.insert("b".into(), keeper("dead"));
+        let take = vec![("a".into(), None), ("b".into(), Some(keeper("dead")))];
         assert_eq!(room.moves("me").take, take);
         // A claim of an older lease of ours goes by itself: until then it is
         // neither ours nor free.
@@ -304,12 +311,12 @@ mod tests {
     fn a_new_router_may_be_one_that_has_just_gone() {
         let mut room = Room::new(&["me"], &["new", "known"]);
         room.claim("gone", "other", LeaseId(9));
-        room.keepers.insert("known".into(), "me".into());
-        let known = ("known".into(), Some("me".into()));
+        room.keepers.insert("known".into(), keeper("me"));
+        let known = ("known".into(), Some(keeper("me")));
         let taken = room.moves("me").take;
         assert_eq!(taken, vec![known.clone()], "the other is not let go of yet");
         room.claims.clear();
-        let new = |keeper: Option<&str>| ("new".into(), keeper.map(Arc::from));
+        let new = |member: Option<&str>| ("new".into(), member.map(keeper));
         assert_eq!(room.moves("me").take, [new(Some("other")), known.clone()]);
         room.keepers.remove("gone");
         assert_eq!(room.moves("me").take, [new(None), known]);

@@ -2,13 +2,13 @@
 //! everything when it leaves.
 
 use super::share::{Moves, Owners, View};
-use super::{Claim, Membership, Tenure};
+use super::{Claim, Keeper, Membership, Tenure};
 use crate::catalog::{Catalog, Error};
 use crate::keys;
 use crate::mirror::State;
 use crate::mirror::record::encode;
 use crate::reconcile::Supervisor;
-use sdwan_store::{Condition, LeaseId, Op};
+use sdwan_store::{Condition, LeaseId, Op, Revision};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,10 @@ use tokio_util::task::AbortOnDropHandle;
 /// Routers that are no more and whose last member is not forgotten, with when
 /// that was first seen.
 type Fading = BTreeMap<Arc<str>, Instant>;
+
+/// Routers of ours that no other server's calls are under way to, each with
+/// the claim that this was found of.
+type Sure = BTreeMap<Arc<str>, Revision>;
 
 /// Routers in one commit; two keys each.
 const AT_ONCE: usize = 1000;
@@ -182,15 +186,16 @@ impl Steward {
         let me = self.tenure().instance();
         let mut then = Vec::new();
         for (router, keeper) in moves.take.iter().take(AT_ONCE) {
-            // A claim of ours may have come and gone without our hearing of
-            // it: nothing is known then of whoever was before.
-            let all_along =
-                keeper.as_deref() == Some(me) && self.supervisor.waits(router) == Some(false);
-            let from = keeper.as_ref().filter(|_| !all_along);
+            // Our own last claim, of which nothing was missed, leaves nothing
+            // to wait for that is not known here.
+            let known = |keeper: &&Keeper| {
+                *keeper.member == *me && self.supervisor.is_sure_since(router, keeper.at)
+            };
+            let from = keeper.as_ref().filter(|keeper| !known(keeper));
             let claim = Claim {
                 member: me.to_owned(),
                 lease: lease.0,
-                from: from.map(|keeper| keeper.to_string()),
+                from: from.map(|keeper| keeper.member.to_string()),
                 handed: false,
             };
             then.push(put(router, &claim, lease));
@@ -221,19 +226,14 @@ impl Steward {
     }
 
     /// Hands over and drops those that nobody here works on any more.
-    async fn hand(
-        &self,
-        moves: &Moves,
-        left: &BTreeSet<String>,
-        sure: &BTreeSet<String>,
-    ) -> Result<(), Error> {
+    async fn hand(&self, moves: &Moves, left: &BTreeSet<String>, sure: &Sure) -> Result<(), Error> {
         let base = self.catalog.state();
         let free = |router: &Arc<str>| left.contains(&**router) && self.has(&base, router);
         let mut then = Vec::new();
         let mut routers = 0;
         let handed = moves.hand.iter().filter(|(router, ..)| free(router));
         for (router, to, lease) in handed.take(AT_ONCE) {
-            let handed = sure.contains(&**router) && !self.is_unsure(router);
+            let handed = self.is_sure(&base, router, sure);
             then.extend(self.handover(router, to, *lease, handed));
             routers += 1;
         }
@@ -244,7 +244,7 @@ impl Steward {
             .take(AT_ONCE)
         {
             then.push(Op::delete(keys::claim(router)));
-            if sure.contains(&**router) && !self.is_unsure(router) {
+            if self.is_sure(&base, router, sure) {
                 then.push(Op::delete(keys::keeper(router)));
             }
             routers += 1;
@@ -258,7 +258,7 @@ impl Steward {
 
     /// Everything to the others. Where a call did not end in time, they are
     /// left to find out that the router is free, and wait before they write.
-    async fn leave(&self, sure: &BTreeSet<String>) {
+    async fn leave(&self, sure: &Sure) {
         let mut owners = Owners::default();
         loop {
             let base = self.catalog.state();
@@ -271,7 +271,7 @@ impl Steward {
             let mut then = Vec::new();
             for router in ours.take(AT_ONCE) {
                 let busy = self.supervisor.is_busy(router);
-                let sure = sure.contains(&**router) && !self.is_unsure(router);
+                let sure = self.is_sure(&base, router, sure);
                 let heir = owners.of(router).filter(|_| !busy);
                 match heir.and_then(|heir| Some((heir, base.member(heir)?))) {
                     Some((heir, member)) => {
@@ -308,21 +308,25 @@ impl Steward {
         ]
     }
 
-    /// Our routers at which nobody's calls are under way but our own: one may
-    /// have been a dead server's a moment ago.
-    fn sure(&self, state: &State) -> BTreeSet<String> {
-        let sure = |router: &&Arc<str>| {
-            let claim = state.claim(router).map(|claimed| &claimed.claim);
+    /// Our routers at which nobody's calls are under way but our own, by their
+    /// claims: one may have been a dead server's a moment ago.
+    fn sure(&self, state: &State) -> Sure {
+        let sure = |router: &Arc<str>| {
+            let claimed = state.claim(router)?;
             let waits = self.supervisor.waits(router);
-            claim.is_some_and(|claim| !waits.unwrap_or(claim.is_sudden()))
+            let sure = !waits.unwrap_or(claimed.claim.is_sudden());
+            sure.then(|| (Arc::clone(router), claimed.at))
         };
         let ours = state.claimed().filter(|router| self.has(state, router));
-        ours.filter(sure).map(|router| router.to_string()).collect()
+        ours.filter_map(sure).collect()
     }
 
-    /// Whether a call of ours was given up on the way out.
-    fn is_unsure(&self, router: &str) -> bool {
-        self.supervisor.waits(router) == Some(true)
+    /// Whether that is still so of a router by this state: it may have been
+    /// another's meanwhile, or a call of ours may have been given up.
+    fn is_sure(&self, state: &State, router: &Arc<str>, sure: &Sure) -> bool {
+        let claim = state.claim(router).map(|claimed| &claimed.at);
+        claim.is_some_and(|at| sure.get(router) == Some(at))
+            && self.supervisor.waits(router) != Some(true)
     }
 
     /// Whether the router is ours, by this state.

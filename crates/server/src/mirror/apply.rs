@@ -5,7 +5,7 @@ use super::feed::Step;
 use super::record::{Declared, Leaving, Record, Rendering, json};
 use super::state::{Context, ROUTER, State};
 use crate::catalog::{Changes, Event, Scope, What};
-use crate::cluster::Claimed;
+use crate::cluster::{Claimed, Keeper};
 use crate::keys::Key;
 use imbl::ordmap::DiffItem;
 use sdwan_model::resource::ResourceRef;
@@ -142,7 +142,11 @@ impl State {
             }
             Key::Keeper(router) => {
                 let member = std::str::from_utf8(&entry.value).map_err(|_| "not an id")?;
-                self.keepers.insert(router.into(), member.into());
+                let keeper = Keeper {
+                    member: member.into(),
+                    at: entry.modified,
+                };
+                self.keepers.insert(router.into(), keeper);
                 touched.cluster = true;
             }
             Key::Format => {

@@ -208,24 +208,32 @@ pub struct Dirty {
     cursor: Option<Revision>,
 }
 
+/// What has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Marks {
+    /// Whatever there is, and what there was: at first, and after falling
+    /// behind.
+    All,
+    /// What these routers are made of.
+    Of(BTreeSet<String>),
+}
+
 impl Dirty {
-    /// Waits for the next marks. The first answer names every router. Safe
-    /// to drop and call again: no mark is lost.
-    pub async fn next(&mut self) -> BTreeSet<String> {
+    /// Waits for the next marks; the first are all. Safe to drop and call
+    /// again: no mark is lost.
+    pub async fn next(&mut self) -> Marks {
         loop {
             let news = self
                 .cursor
                 .map(|cursor| self.mirror.shared().feed.after(cursor));
-            // At first, and after falling behind: all of them.
             let Some(Ok((steps, tip))) = news else {
-                let now = self.mirror.now();
-                self.cursor = Some(now.revision);
-                return now.routers();
+                self.cursor = Some(self.mirror.now().revision);
+                return Marks::All;
             };
             self.cursor = Some(tip);
             let marks: BTreeSet<String> = steps.iter().flat_map(|s| s.dirty.clone()).collect();
             if !marks.is_empty() {
-                return marks;
+                return Marks::Of(marks);
             }
             self.mirror.tip.until(|now| now > tip).await;
         }

@@ -4,7 +4,7 @@
 
 use super::record::{Declared, Record};
 use crate::catalog::{Hold, Scope, Shown};
-use crate::cluster::{Claimed, Member};
+use crate::cluster::{Claimed, Keeper, Member};
 use crate::keys::{self, Key};
 use bytes::Bytes;
 use imbl::{OrdMap, OrdSet};
@@ -72,7 +72,7 @@ pub(crate) struct State {
     /// By router.
     pub(super) claims: OrdMap<Arc<str>, Arc<Claimed>>,
     /// By router, the member that has or had it.
-    pub(super) keepers: OrdMap<Arc<str>, Arc<str>>,
+    pub(super) keepers: OrdMap<Arc<str>, Keeper>,
     /// Of the store; 0 while it has none.
     pub(super) format: u64,
     /// How often what the store holds was restored.
@@ -303,7 +303,7 @@ impl State {
     }
 
     /// Who looks after a router, or did last.
-    pub(crate) fn keeper(&self, router: &str) -> Option<&Arc<str>> {
+    pub(crate) fn keeper(&self, router: &str) -> Option<&Keeper> {
         self.keepers.get(router)
     }
 

@@ -10,12 +10,13 @@ use super::pass::Ground;
 use super::signal::Signal;
 use super::worker::Worker;
 use super::{Settings, called};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Marks, OurRouter};
 use crate::cluster::Mandate;
 use crate::metrics;
 use crate::monitor::{Board, Link, Monitor};
 use crate::speaker::Dial;
 use prometheus_client::metrics::histogram::Histogram;
+use sdwan_store::Revision;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -94,15 +95,25 @@ impl Supervisor {
                 biased;
                 () = stop.cancelled() => break,
                 Some(ended) = tasks.join_next() => {
-                    self.left(ended);
-                    self.settle(&stop, &mut tasks);
+                    if let Some(id) = self.left(ended) {
+                        self.settle(&id, &stop, &mut tasks);
+                    }
                 }
-                () = self.settle.notified() => self.settle(&stop, &mut tasks),
-                marked = dirty.next() => {
-                    self.settle(&stop, &mut tasks);
-                    let rooms = self.rooms();
-                    for router in marked.iter().filter_map(|id| rooms.routers.get(id)) {
-                        router.wake.mark(Duration::ZERO);
+                () = self.settle.notified() => {
+                    for id in self.all() {
+                        self.settle(&id, &stop, &mut tasks);
+                    }
+                }
+                marks = dirty.next() => {
+                    let marked = match marks {
+                        Marks::All => self.all(),
+                        Marks::Of(routers) => routers,
+                    };
+                    for id in marked {
+                        self.settle(&id, &stop, &mut tasks);
+                        if let Some(router) = self.router(&id) {
+                            router.wake.mark(Duration::ZERO);
+                        }
                     }
                 }
             }
@@ -121,18 +132,26 @@ impl Supervisor {
         }
     }
 
-    fn left(&self, ended: Result<String, JoinError>) {
-        if let Ok(id) = ended {
-            let mut rooms = self.rooms();
-            let left = rooms.routers.remove(&id);
-            if left.is_some_and(|router| !router.mandate.is_sure()) {
-                rooms.unsure.insert(id);
-            } else {
-                rooms.unsure.remove(&id);
-            }
-            drop(rooms);
-            self.ended.notify_waiters();
+    /// The router whose room this was.
+    fn left(&self, ended: Result<String, JoinError>) -> Option<String> {
+        let id = ended.ok()?;
+        let mut rooms = self.rooms();
+        let left = rooms.routers.remove(&id);
+        if left.is_some_and(|router| !router.mandate.is_sure()) {
+            rooms.unsure.insert(id.clone());
+        } else {
+            rooms.unsure.remove(&id);
         }
+        drop(rooms);
+        self.ended.notify_waiters();
+        Some(id)
+    }
+
+    /// Every router that is or was ours.
+    fn all(&self) -> BTreeSet<String> {
+        let ours = self.catalog.routers(|_| false);
+        let ours = ours.into_iter().map(|router| router.id);
+        ours.chain(self.rooms().routers.keys().cloned()).collect()
     }
 
     /// Lets go of these routers, for at most `grace`: those that nobody here
@@ -186,6 +205,14 @@ impl Supervisor {
         }
     }
 
+    /// Whether no call may arrive at this router any more but those of who
+    /// looks after it here, since this claim of ours.
+    pub(crate) fn is_sure_since(&self, router: &str, claim: Revision) -> bool {
+        let rooms = self.rooms();
+        let router = rooms.routers.get(router);
+        router.is_some_and(|router| router.mandate.is_sure_since(claim))
+    }
+
     /// The connection to a router, for who only wants to look.
     pub(super) fn router(&self, id: &str) -> Option<Arc<Router>> {
         self.rooms().routers.get(id).cloned()
@@ -195,51 +222,43 @@ impl Supervisor {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the tasks fit the routers that are ours.
-    fn settle(self: &Arc<Self>, stop: &CancellationToken, tasks: &mut JoinSet<String>) {
+    /// Makes the router's task fit whether it is ours, and where it is.
+    fn settle(self: &Arc<Self>, id: &str, stop: &CancellationToken, tasks: &mut JoinSet<String>) {
         let mut rooms = self.rooms();
-        let Rooms {
-            routers, vacated, ..
-        } = &mut *rooms;
-        let ours = self.catalog.routers(|id| routers.contains_key(id));
-        let ours: BTreeMap<&String, _> = ours
-            .iter()
-            .filter(|router| !vacated.contains(&router.id))
-            .map(|router| (&router.id, router))
-            .collect();
-        for (id, router) in routers.iter() {
-            if !ours.contains_key(id) {
-                router.stop.cancel();
-            }
-        }
-        for (id, router) in ours {
-            let address = router.address.clone();
-            if let Some(router) = routers.get(id) {
-                router.address.send_if_modified(|current| {
+        let room = rooms.routers.get(id);
+        let ours = self.catalog.router(id, room.is_some());
+        let ours = ours.filter(|_| !rooms.vacated.contains(id));
+        match (room, ours) {
+            (Some(room), Some(OurRouter { address, .. })) => {
+                room.address.send_if_modified(|current| {
                     let moved = *current != address;
                     *current = address;
                     moved
                 });
-                continue;
             }
-            let router = Arc::new(Router {
-                id: id.clone(),
-                address: watch::Sender::new(address),
-                mandate: Arc::new(Mandate::new(
-                    Arc::clone(&self.catalog),
-                    id,
-                    self.settings.caution,
-                )),
-                link: Arc::new(Link::new()),
-                wake: Arc::new(Signal::default()),
-                stop: stop.child_token(),
-            });
-            routers.insert(id.clone(), router.clone());
-            let (supervisor, id) = (self.clone(), id.clone());
-            tasks.spawn(async move {
-                supervisor.look_after(&router).await;
-                id
-            });
+            (Some(room), None) => room.stop.cancel(),
+            (None, Some(ours)) => {
+                let room = Arc::new(self.room(&ours, stop));
+                rooms.routers.insert(ours.id.clone(), Arc::clone(&room));
+                let supervisor = Arc::clone(self);
+                tasks.spawn(async move {
+                    supervisor.look_after(&room).await;
+                    ours.id
+                });
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn room(&self, router: &OurRouter, stop: &CancellationToken) -> Router {
+        let catalog = Arc::clone(&self.catalog);
+        Router {
+            id: router.id.clone(),
+            address: watch::Sender::new(router.address.clone()),
+            mandate: Arc::new(Mandate::new(catalog, &router.id, self.settings.caution)),
+            link: Arc::new(Link::new()),
+            wake: Arc::new(Signal::default()),
+            stop: stop.child_token(),
         }
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 use futures::{FutureExt, StreamExt};
-use sdwan_server::catalog::{Changes, DeleteOptions, What};
+use sdwan_server::catalog::{Changes, DeleteOptions, Marks, What};
 use sdwan_store::{Commit, Op, Revision, Store as _};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -115,7 +115,7 @@ async fn after_compaction_the_differences_are_told() {
     ];
     assert_eq!(told, expected.map(str::to_owned).into());
     let all = [&one, &two, &three].map(|row| row.row.id.clone());
-    assert_eq!(dirty.next().await, all.into());
+    assert_eq!(dirty.next().await, Marks::Of(all.into()));
     assert_eq!(rows(&site.catalog), rows(&other));
 }
 

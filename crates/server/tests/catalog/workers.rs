@@ -1,6 +1,7 @@
 use super::*;
 use sdwan_model::plan::{Effect, OwnedKey, OwnedKind, OwnedRecord, OwnedWrite};
-use sdwan_server::catalog::{Mode, Scope};
+
+use sdwan_server::catalog::{Marks, Mode, Scope};
 
 #[tokio::test]
 async fn status_follows_what_is_known() {
@@ -132,13 +133,14 @@ async fn ownership_is_recorded_before_and_settled_after() {
 async fn a_change_marks_its_router_and_a_word_on_it_does_not() {
     let site = Site::new().await;
     let mut dirty = site.catalog.dirty();
-    assert!(dirty.next().await.is_empty(), "no routers yet");
+    assert_eq!(dirty.next().await, Marks::All, "no routers yet");
     let one = site.router(1).await;
     let two = site.router(2).await;
-    let marks = dirty.next().await;
-    assert_eq!(marks, [one.row.id.clone(), two.row.id.clone()].into());
+    let both = Marks::Of([one.row.id.clone(), two.row.id.clone()].into());
+    assert_eq!(dirty.next().await, both);
     let row = site.create("neighbor", neighbor(2, 1)).await.unwrap();
-    assert_eq!(dirty.next().await, [two.row.id.clone()].into());
+    let second = Marks::Of([two.row.id.clone()].into());
+    assert_eq!(dirty.next().await, second);
     site.applied(&two.row.id).await;
     site.reach(&two.row.id, true).await;
     site.session(&two.row.id, &row, "UP").await;
@@ -151,16 +153,11 @@ async fn a_change_marks_its_router_and_a_word_on_it_does_not() {
         .hold(Scope::Router(one.row.id.clone()), "maintenance")
         .await
         .unwrap();
-    let marks = dirty.next().await;
-    assert_eq!(marks, [one.row.id.clone(), two.row.id.clone()].into());
+    assert_eq!(dirty.next().await, both);
     site.reach(&two.row.id, false).await;
     site.catalog.hold(Scope::All, "restored").await.unwrap();
-    assert_eq!(dirty.next().await.len(), 2);
-    assert_eq!(
-        site.catalog.dirty().next().await.len(),
-        2,
-        "a new follower gets all"
-    );
+    assert_eq!(dirty.next().await, both);
+    assert_eq!(site.catalog.dirty().next().await, Marks::All);
 }
 
 #[tokio::test]

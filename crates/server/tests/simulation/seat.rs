@@ -7,7 +7,7 @@ use crate::support::World;
 use futures::StreamExt as _;
 use futures::stream::unfold;
 use sdwan_store::{
-    Batch, Commit, Condition, Error, LeaseId, Listing, Op, Outcome, Revision, Store, Watch,
+    Batch, Change, Commit, Condition, Error, LeaseId, Listing, Op, Outcome, Revision, Store, Watch,
 };
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -79,8 +79,8 @@ impl Shared {
         while let Some(batch) = watch.next().await {
             let batch = batch.unwrap();
             self.judge.trace.note(|| {
-                let keys: Vec<&str> = batch.changes.iter().map(sdwan_store::Change::key).collect();
-                format!("revision {}: {}", batch.revision, keys.join(" "))
+                let changes: Vec<String> = batch.changes.iter().map(told).collect();
+                format!("revision {}: {}", batch.revision, changes.join(" "))
             });
             self.log.lock().unwrap().batches.push_back(Arc::new(batch));
             self.moved.notify_waiters();
@@ -273,5 +273,16 @@ impl Store for Seat {
 
     async fn compact(&self, _revision: Revision) -> Result<(), Error> {
         Ok(())
+    }
+}
+
+/// Who has a router says more than that somebody has.
+fn told(change: &Change) -> String {
+    match change {
+        Change::Put(entry) if entry.key.starts_with("/cluster/claims/") => {
+            format!("{}={}", entry.key, String::from_utf8_lossy(&entry.value))
+        }
+        Change::Put(entry) => entry.key.clone(),
+        Change::Delete { key } => format!("-{key}"),
     }
 }
