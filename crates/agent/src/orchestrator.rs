@@ -7,6 +7,7 @@ mod version;
 use crate::agent::Questions;
 use crate::status::Status;
 use jiff::{SignedDuration, Timestamp};
+use sdwan_http::Tls;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -35,8 +36,8 @@ pub enum Error {
     #[error("this is not a URL such as http://192.168.200.1:9998")]
     Url,
     /// The client can't start.
-    #[error("the HTTP client can't start: {0}")]
-    Client(#[from] reqwest::Error),
+    #[error(transparent)]
+    Client(#[from] sdwan_http::Error),
 }
 
 /// Why a report was not taken, and how long to wait before the next.
@@ -106,7 +107,7 @@ impl Reporter {
             .map_err(|()| Error::Url)?
             .pop_if_empty()
             .extend(["sdwan", "v1", "routers", router, "fib"]);
-        let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        let client = sdwan_http::client(&url, &Tls::default(), PATIENCE)?;
         Ok(Self {
             url,
             client,
@@ -192,7 +193,7 @@ impl Reporter {
     async fn send(&self, report: &Report) -> Result<(), Trouble> {
         let answer = self.client.put(self.url.clone()).json(report).send().await;
         let answer = answer.map_err(|error| Trouble {
-            text: innermost(&error.without_url()),
+            text: sdwan_http::reason(&error),
             pause: RETRY,
         })?;
         let status = answer.status();
@@ -221,14 +222,6 @@ impl Reporter {
             None => tracing::info!(server, "reports are taken again"),
         }
         self.trouble = trouble;
-    }
-}
-
-/// What lies at the bottom of it says most.
-fn innermost(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(source) => innermost(source),
-        None => error.to_string(),
     }
 }
 

@@ -3,9 +3,9 @@
 use crate::error::Error;
 use crate::settings::Settings;
 use reqwest::{Method, StatusCode};
+use sdwan_http::Tls;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// Longer than the server's own limit for any request, so that its words win.
@@ -48,25 +48,15 @@ impl Http {
     /// # Errors
     /// [`Error::Usage`] where the endpoint is no URL.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
-        let host = reqwest::Url::parse(&settings.endpoint)
-            .ok()
-            .and_then(|url| url.host_str().map(str::to_owned));
-        let Some(host) = host else {
+        let url = reqwest::Url::parse(&settings.endpoint).ok();
+        let Some(url) = url.filter(|url| url.host_str().is_some()) else {
             return Err(Error::Usage(format!(
                 "{:?} is not a URL such as http://127.0.0.1:9998",
                 settings.endpoint
             )));
         };
-        let mut client = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .connect_timeout(Duration::from_secs(5));
-        // No proxy leads to this machine itself, whatever http_proxy says.
-        if is_loopback(&host) {
-            client = client.no_proxy();
-        }
-        let client = client
-            .build()
-            .map_err(|e| Error::Local(format!("the HTTP client can't start: {e}")))?;
+        let client = sdwan_http::client(&url, &Tls::default(), TIMEOUT)
+            .map_err(|e| Error::Local(e.to_string()))?;
         Ok(Self {
             client,
             endpoint: settings.endpoint.clone(),
@@ -159,21 +149,11 @@ impl Http {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> Error {
-        let reason = if error.is_timeout() {
-            "it did not answer in time".to_owned()
-        } else {
-            root(error)
-        };
         Error::Unreachable {
             endpoint: self.endpoint.clone(),
-            reason,
+            reason: sdwan_http::reason(error),
         }
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|a| a.is_loopback())
 }
 
 /// A text as one segment of a path: an id typed by a person must not reach
@@ -187,15 +167,6 @@ pub fn segment(text: &str) -> String {
             _ => format!("%{b:02X}"),
         })
         .collect()
-}
-
-/// The innermost cause says it best, e.g. `Connection refused (os error 111)`.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
 
 /// A refusal's own words: every violation on a line of its own.
@@ -238,16 +209,6 @@ mod tests {
         assert_eq!(segment("GoBGP-1"), "GoBGP-1");
         assert_eq!(segment("a/../b?c#d%"), "a%2F..%2Fb%3Fc%23d%25");
         assert_eq!(segment("fe80::1"), "fe80%3A%3A1");
-    }
-
-    #[test]
-    fn loopback_is_known_in_every_spelling() {
-        for host in ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in ["example.net", "192.0.2.1", "[2001:db8::1]"] {
-            assert!(!is_loopback(host), "{host}");
-        }
     }
 
     #[test]

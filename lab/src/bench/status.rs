@@ -144,7 +144,7 @@ async fn bare_reader(client: Client) -> Result<Falls> {
 async fn watch_reader(server: &Server) -> Result<Falls> {
     let (tell, falls) = mpsc::unbounded_channel();
     let url = server.url("/v2.0/neighbors?watch=true");
-    let client = reqwest::Client::new();
+    let client = sdwan_http::local()?.build()?;
     let mut answer = client.get(url).send().await?.error_for_status()?;
     tokio::spawn(async move {
         let mut up = std::collections::HashSet::new();

@@ -135,7 +135,7 @@ impl Server {
             .args(["server", "--address", &address])
             .args(more);
         let daemon = Daemon::start_here(folder.path(), "server", command)?;
-        let http = reqwest::Client::builder().timeout(LIMIT).build()?;
+        let http = sdwan_http::local()?.timeout(LIMIT).build()?;
         let mut server = Self {
             daemon,
             folder,

@@ -68,7 +68,7 @@ impl Api {
     /// # Errors
     /// When there is no HTTP client to be had.
     pub fn at(address: SocketAddr, limit: Duration) -> Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().timeout(limit);
+        let http = sdwan_http::local()?.timeout(limit);
         Ok(Self {
             http: http.build()?,
             base: format!("http://{address}"),

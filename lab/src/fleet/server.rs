@@ -67,7 +67,7 @@ impl Server {
             fleet: fleet.clone(),
             folder,
             address: (Ipv4Addr::LOCALHOST, 9998 + number).into(),
-            http: reqwest::Client::builder().timeout(LIMIT).build()?,
+            http: sdwan_http::local()?.timeout(LIMIT).build()?,
             process: None,
         };
         server.go_on()?;

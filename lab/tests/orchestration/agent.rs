@@ -111,7 +111,7 @@ fn an_agent_tells_the_server_how_the_kernels_table_stands() {
         let server = fleet.run(server())?;
         let operator = Operator {
             fleet: &fleet,
-            http: reqwest::Client::builder().timeout(LIMIT).build()?,
+            http: sdwan_http::local()?.timeout(LIMIT).build()?,
         };
         let router = json!({
             "host_name": "R", "mgmt_addr": fleet.management("R")?.to_string(), "local_as": AS,

@@ -43,6 +43,11 @@ fn anywhere() -> Config {
     }
 }
 
+fn client() -> reqwest::Client {
+    let builder = sdwan_http::local().expect("a client");
+    builder.build().expect("a client")
+}
+
 async fn start() -> (Server, String) {
     let server = Server::start(&anywhere(), deps()).await.expect("it starts");
     let url = format!("http://{}", server.address());
@@ -52,7 +57,7 @@ async fn start() -> (Server, String) {
 #[tokio::test]
 async fn a_started_server_answers_and_stops_in_order() {
     let (server, url) = start().await;
-    let client = reqwest::Client::new();
+    let client = client();
     let reply = client
         .post(format!("{url}/v2.0/routers"))
         .json(&gobgp(1))
@@ -174,7 +179,9 @@ async fn nonsense_on_the_wire_is_refused_and_others_go_on() {
         answer.contains("content-length: 14\r\n") && answer.ends_with("\r\n\r\n"),
         "{answer}"
     );
-    let ready = reqwest::get(format!("{url}/readyz"))
+    let ready = client()
+        .get(format!("{url}/readyz"))
+        .send()
         .await
         .expect("an answer");
     assert_eq!(

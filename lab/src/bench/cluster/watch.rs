@@ -96,7 +96,7 @@ async fn watch(server: &Server) -> Result<mpsc::UnboundedReceiver<(String, Insta
     let (tell, seen) = mpsc::unbounded_channel();
     let url = server.url("/v2.0/neighbors?watch=true");
     // Without a limit on how long the answer may be.
-    let client = reqwest::Client::new();
+    let client = sdwan_http::local()?.build()?;
     let mut answer = client.get(url).send().await?.error_for_status()?;
     tokio::spawn(async move {
         let mut text = String::new();
