@@ -10,6 +10,7 @@
 //! - [`fleet`]: a few routers and the server, for tests of the orchestrator
 //! - [`agent`]: `sdwan agent`, and the routes in a node's kernel
 //! - [`proxy`]: a relay that stops between two calls
+//! - [`keystone`]: a Keystone, and who is known to it
 
 pub mod agent;
 pub mod bench;
@@ -21,6 +22,7 @@ pub mod fleet;
 pub mod frr;
 pub mod gobgp;
 pub mod harness;
+pub mod keystone;
 pub mod netns;
 pub mod network;
 pub mod orchestrator;

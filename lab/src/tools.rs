@@ -123,6 +123,21 @@ impl FromStr for EtcdRelease {
     }
 }
 
+/// The environment of the lab's Keystone: the folder in `SDWAN_KEYSTONE`, else where the set-up
+/// puts it.
+///
+/// # Errors
+/// When there is no Keystone there.
+pub fn keystone() -> Result<PathBuf> {
+    let folder = match std::env::var_os("SDWAN_KEYSTONE") {
+        Some(path) => PathBuf::from(path),
+        None => cache()?.join("keystone/30.0.0"),
+    };
+    // Written last, so the rest is there too.
+    there(folder.join(".version"))?;
+    Ok(folder)
+}
+
 /// The folder that the set-up fills: `$SDWAN_CACHE`, else `$XDG_CACHE_HOME/sdwan`, else
 /// `~/.cache/sdwan`.
 fn cache() -> Result<PathBuf> {

@@ -6,6 +6,7 @@
 //!   tools/          the tools' packages with every library they need, unpacked
 //!   gobgpd/3.10/    a gobgpd package each, unpacked: usr/bin/{gobgpd,gobgp}
 //!   etcd/3.4/       a pair of etcd packages each, unpacked: usr/bin/{etcd,etcdctl}
+//!   keystone/30.0.0/  a Python environment with Keystone, and a database to start from
 //!   apt-SUITE/      apt's own state while something is being fetched
 //! ```
 
@@ -15,7 +16,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::setup::{ETCDS, RELEASES, Release};
+use crate::setup::{ETCDS, RELEASES, Release, keystone};
 
 /// The cache folder.
 pub(crate) struct Cache {
@@ -68,6 +69,11 @@ impl Cache {
         self.release(release).join("usr/bin").join(release.program)
     }
 
+    /// Keystone's environment.
+    pub(crate) fn keystone(&self) -> PathBuf {
+        self.root.join("keystone").join(keystone::RELEASE)
+    }
+
     /// apt's state for one suite.
     pub(crate) fn apt(&self, suite: &str) -> PathBuf {
         self.root.join(format!("apt-{suite}"))
@@ -82,6 +88,7 @@ impl Cache {
             let name = format!("SDWAN_{program}_{}", release.name.replace('.', "_"));
             command.env(name, self.program(release));
         }
+        command.env("SDWAN_KEYSTONE", self.keystone());
     }
 
     fn path(&self) -> OsString {
@@ -110,9 +117,10 @@ mod tests {
         for (name, path) in [
             ("SDWAN_GOBGPD_3_10", "/cache/gobgpd/3.10/usr/bin/gobgpd"),
             ("SDWAN_ETCD_3_4", "/cache/etcd/3.4/usr/bin/etcd"),
+            ("SDWAN_KEYSTONE", "/cache/keystone/30.0.0"),
         ] {
             assert!(told.contains(&(name.into(), Some(path.into()))), "{name}");
         }
-        assert_eq!(told.len(), RELEASES.len() + ETCDS.len());
+        assert_eq!(told.len(), RELEASES.len() + ETCDS.len() + 1);
     }
 }

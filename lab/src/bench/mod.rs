@@ -19,6 +19,7 @@ mod status;
 mod subject;
 
 pub use bare::serve;
+pub use subject::free_port;
 
 use crate::term;
 use crate::tools::Release;

@@ -1,12 +1,13 @@
 //! Puts what the lab and the tests run into the cache folder: real gobgpds, etcds, FRR, BIRD,
-//! keepalived and a few tools.
+//! keepalived, a Keystone and a few tools.
 //!
 //! Nothing is installed. Debian's packages are fetched with apt's own tools into the cache and
 //! unpacked there, so no service is started or enabled, nothing outside the cache changes, and an
 //! ordinary user may do it. Each is taken from a suite by name, whatever the machine's own is, so
-//! that every machine runs the same.
+//! that every machine runs the same. Keystone alone can't be had so: see [`keystone`].
 
 mod apt;
+pub(crate) mod keystone;
 mod starters;
 mod unpack;
 
@@ -77,6 +78,7 @@ pub(crate) fn releases() -> PossibleValuesParser {
 #[derive(Clone)]
 pub(crate) struct Want {
     tools: bool,
+    keystone: bool,
     releases: Vec<&'static Release>,
 }
 
@@ -84,6 +86,7 @@ impl Want {
     pub(crate) fn everything() -> Self {
         Self {
             tools: true,
+            keystone: true,
             releases: RELEASES.iter().chain(&ETCDS).collect(),
         }
     }
@@ -96,6 +99,7 @@ impl Want {
             .collect();
         Self {
             tools: true,
+            keystone: false,
             releases,
         }
     }
@@ -103,16 +107,18 @@ impl Want {
     /// Only what is not there yet.
     fn missing(mut self, cache: &Cache) -> Self {
         self.tools = self.tools && !starters::are_ready(cache);
+        self.keystone = self.keystone && !keystone::is_ready(cache);
         self.releases
             .retain(|release| found(cache, release).is_none());
         self
     }
 
-    /// The same by suite, since a suite's lists are read once.
+    /// Debian's part by suite, since a suite's lists are read once.
     fn by_suite(&self) -> BTreeMap<&'static str, Self> {
         let mut suites = BTreeMap::new();
         let empty = || Self {
             tools: false,
+            keystone: false,
             releases: Vec::new(),
         };
         if self.tools {
@@ -138,9 +144,10 @@ pub(crate) fn run(cache: &Cache, want: &Want) -> Result<()> {
     fs::create_dir_all(cache.root())
         .with_context(|| format!("cannot make the cache folder {}", cache.root().display()))?;
     let _lock = lock(cache)?;
-    let missing = want.clone().missing(cache).by_suite();
-    if !missing.is_empty() {
-        fetch(cache, missing)?;
+    let missing = want.clone().missing(cache);
+    let suites = missing.by_suite();
+    if missing.keystone || !suites.is_empty() {
+        fetch(cache, suites, missing.keystone)?;
     }
     for release in &want.releases {
         moved_on(cache, release);
@@ -180,19 +187,29 @@ fn lock(cache: &Cache) -> Result<File> {
     Ok(file)
 }
 
-/// What a suite's thread tells.
+/// Where Keystone is from, beside Debian's suites.
+const PYTHON: &str = "Python";
+
+/// What the thread of a suite, or of Python's index, tells.
 enum News {
     Doing(&'static str, String),
     Done(&'static str, Result<String>),
 }
 
-/// Fetches from all suites at the same time and tells how it goes.
-fn fetch(cache: &Cache, suites: BTreeMap<&'static str, Want>) -> Result<()> {
-    let mirror = apt::mirror()?;
-    let names = suites.keys().copied().collect::<Vec<_>>().join(", ");
+/// Fetches from all suites, and Keystone, at the same time and tells how it goes.
+fn fetch(cache: &Cache, suites: BTreeMap<&'static str, Want>, python: bool) -> Result<()> {
+    let mirror = match suites.is_empty() {
+        true => String::new(),
+        false => apt::mirror()?,
+    };
+    let debian = suites.keys().map(|suite| format!("Debian {suite}"));
+    let sources: Vec<_> = debian
+        .chain(python.then(|| "Python's index".to_owned()))
+        .collect();
     say::line(&format!(
-        "Fetching daemons and tools into {} (Debian {names}; nothing is installed)",
-        cache.root().display()
+        "Fetching daemons and tools into {} ({}; nothing is installed)",
+        cache.root().display(),
+        sources.join(", ")
     ));
     let start = Instant::now();
     let (sender, news) = mpsc::channel();
@@ -204,6 +221,16 @@ fn fetch(cache: &Cache, suites: BTreeMap<&'static str, Want>) -> Result<()> {
                 let result = fetch_suite(cache, mirror, suite, &want, &sender);
                 // The receiver outlives the scope.
                 let _ = sender.send(News::Done(suite, result));
+            });
+        }
+        if python {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                let doing = |what: &str| {
+                    let _ = sender.send(News::Doing(PYTHON, what.to_owned()));
+                };
+                let result = keystone::install(cache, &doing);
+                let _ = sender.send(News::Done(PYTHON, result));
             });
         }
         drop(sender);
