@@ -7,9 +7,10 @@ mod version;
 use crate::agent::Questions;
 use crate::status::Status;
 use jiff::{SignedDuration, Timestamp};
-use sdwan_http::Tls;
+use sdwan_http::{SendError, Tls, Tokens};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -82,6 +83,7 @@ impl Report {
 pub struct Reporter {
     url: reqwest::Url,
     client: reqwest::Client,
+    tokens: Arc<dyn Tokens>,
     clock: fn() -> Timestamp,
     /// The newest report, told or not.
     newest: Option<Report>,
@@ -97,20 +99,27 @@ pub struct Reporter {
 
 impl Reporter {
     /// Whom to tell, e.g. `http://192.168.200.1:9998`, and as whom: a router's
-    /// `host_name` or id. `clock` is now.
+    /// `host_name` or id, and how: by what TLS, with which tokens. `clock` is now.
     ///
     /// # Errors
     /// See [`Error`].
-    pub fn new(server: &str, router: &str, clock: fn() -> Timestamp) -> Result<Self, Error> {
+    pub fn new(
+        server: &str,
+        router: &str,
+        tls: Tls,
+        tokens: Arc<dyn Tokens>,
+        clock: fn() -> Timestamp,
+    ) -> Result<Self, Error> {
         let mut url: reqwest::Url = server.parse().map_err(|_| Error::Url)?;
         url.path_segments_mut()
             .map_err(|()| Error::Url)?
             .pop_if_empty()
             .extend(["sdwan", "v1", "routers", router, "fib"]);
-        let client = sdwan_http::client(&url, &Tls::default(), PATIENCE)?;
+        let client = sdwan_http::client(&url, &tls, PATIENCE)?;
         Ok(Self {
             url,
             client,
+            tokens,
             clock,
             newest: None,
             told: None,
@@ -191,10 +200,15 @@ impl Reporter {
     }
 
     async fn send(&self, report: &Report) -> Result<(), Trouble> {
-        let answer = self.client.put(self.url.clone()).json(report).send().await;
+        let request = self.client.put(self.url.clone()).json(report);
+        let answer = sdwan_http::send(request, &*self.tokens).await;
         let answer = answer.map_err(|error| Trouble {
-            text: sdwan_http::reason(&error),
-            pause: RETRY,
+            text: error.to_string(),
+            pause: match &error {
+                // A wrong password that is tried often locks a user out.
+                SendError::Tokens(error) if !error.transient => HEARTBEAT,
+                _ => RETRY,
+            },
         })?;
         let status = answer.status();
         if status.is_success() {
@@ -266,6 +280,7 @@ mod tests {
     use super::*;
     use crate::fib::{Counts, Unresolved};
     use crate::status::{Gobgpd, Totals};
+    use sdwan_http::Nobody;
 
     fn status(in_step: bool, unresolved: &[(&str, &'static str)]) -> Status {
         let mut routes = Counts {
@@ -301,7 +316,8 @@ mod tests {
     }
 
     fn reporter(clock: fn() -> Timestamp) -> Reporter {
-        Reporter::new("http://127.0.0.1:1/", "GoBGP 1", clock).unwrap()
+        let (tls, tokens) = (Tls::default(), Arc::new(Nobody));
+        Reporter::new("http://127.0.0.1:1/", "GoBGP 1", tls, tokens, clock).unwrap()
     }
 
     fn noon() -> Timestamp {
@@ -314,7 +330,8 @@ mod tests {
         let expected = "http://127.0.0.1:1/sdwan/v1/routers/GoBGP%201/fib";
         assert_eq!(url.as_str(), expected);
         for wrong in ["", "192.168.200.1:9998", "mailto:x", "http://u:secret@"] {
-            let error = Reporter::new(wrong, "r", noon).err().unwrap();
+            let (tls, tokens) = (Tls::default(), Arc::new(Nobody));
+            let error = Reporter::new(wrong, "r", tls, tokens, noon).err().unwrap();
             let error = error.to_string();
             assert!(error.contains("is not a URL"), "{error}");
             assert!(!error.contains("secret"), "{error}");

@@ -2,11 +2,12 @@
 //! verbs their subcommands, properties their flags. One table makes parser,
 //! help and completions.
 
+use crate::cloud::CloudArguments;
 use crate::error::Error;
 use crate::kinds::{Kind, Property, When};
 use crate::settings::{Format, Settings, fields};
 use clap::builder::EnumValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Args as _, Command};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -85,7 +86,7 @@ pub struct Invocation {
 /// The `client` command without kinds: for help and for the options that are
 /// needed before the server can be asked. `program` is what it is called by.
 pub fn skeleton(program: &str) -> Command {
-    Command::new("client")
+    CloudArguments::augment_args(Command::new("client"))
         .bin_name(format!("{program} client"))
         .max_term_width(100)
         .about("Resources of the server: routers, neighbors, policies and your own kinds")
@@ -93,7 +94,8 @@ pub fn skeleton(program: &str) -> Command {
             "Kinds and their flags come from the server's schemas.\n\n\
              Environment: GOHAN_ENDPOINT_URL, GOHAN_SCHEMA_URL, GOHAN_CACHE_SCHEMAS,\n\
              GOHAN_CACHE_TIMEOUT, GOHAN_CACHE_PATH, GOHAN_OUTPUT_FORMAT, GOHAN_VERBOSITY,\n\
-             GOHAN_FIELDS, OS_TOKEN.\n\n\
+             GOHAN_FIELDS; GOHAN_SERVICE_NAME and GOHAN_REGION to look the server up in Keystone's\n\
+             catalog; OS_* to log in to Keystone, OS_TOKEN for a token as it is.\n\n\
              Exit codes: 0 done, 1 refused, 2 wrong command line, 3 no answer, 4 not found,\n\
              5 conflict, 6 --wait was in vain.",
         )

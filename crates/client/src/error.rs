@@ -18,6 +18,14 @@ pub enum Error {
         /// In plain words.
         reason: String,
     },
+    /// No token to send: Keystone refused (1), or did not answer (3).
+    #[error("{reason}")]
+    Login {
+        /// In plain words.
+        reason: String,
+        /// Whether it did not answer.
+        transient: bool,
+    },
     /// No such row (4).
     #[error("{0}")]
     NotFound(String),
@@ -40,12 +48,28 @@ impl Error {
     /// 6 what `--wait` waited for did not come.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Refused(_) | Self::Local(_) => 1,
+            Self::Refused(_)
+            | Self::Local(_)
+            | Self::Login {
+                transient: false, ..
+            } => 1,
             Self::Usage(_) => 2,
-            Self::Unreachable { .. } => 3,
+            Self::Unreachable { .. }
+            | Self::Login {
+                transient: true, ..
+            } => 3,
             Self::NotFound(_) => 4,
             Self::Conflict(_) => 5,
             Self::NotReached(_) => 6,
         })
+    }
+}
+
+impl From<sdwan_keystone::Error> for Error {
+    fn from(error: sdwan_keystone::Error) -> Self {
+        Self::Login {
+            reason: error.to_string(),
+            transient: error.is_transient(),
+        }
     }
 }

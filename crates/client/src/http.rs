@@ -1,22 +1,27 @@
 //! Requests to the server, and its refusals turned into [`Error`].
 
+use crate::access::Access;
 use crate::error::Error;
 use crate::settings::Settings;
 use reqwest::{Method, StatusCode};
-use sdwan_http::Tls;
-use secrecy::{ExposeSecret, SecretString};
+use sdwan_http::{SendError, Tokens};
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longer than the server's own limit for any request, so that its words win.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// What to do about a server that wants to know who asks.
+const LOG_IN: &str = "Log in with `sdwan login`; or set OS_TOKEN, or Keystone's variables \
+     (OS_AUTH_URL, OS_USERNAME, OS_PASSWORD, OS_PROJECT_NAME).";
+
 /// A connection to one server.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Http {
     client: reqwest::Client,
     endpoint: String,
-    token: Option<SecretString>,
+    tokens: Arc<dyn Tokens>,
     verbosity: u8,
 }
 
@@ -43,25 +48,37 @@ impl Answer {
 }
 
 impl Http {
-    /// Prepares; connects with the first request.
+    /// Finds the server and prepares; connects with the first request.
     ///
     /// # Errors
-    /// [`Error::Usage`] where the endpoint is no URL.
-    pub fn new(settings: &Settings) -> Result<Self, Error> {
-        let url = reqwest::Url::parse(&settings.endpoint).ok();
+    /// As [`Access::find`] and [`Http::new`].
+    pub async fn open(settings: &Settings) -> Result<Self, Error> {
+        Self::new(Access::find(settings).await?, settings.verbosity)
+    }
+
+    /// Prepares.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] where the endpoint is no URL, [`Error::Local`] where
+    /// files about TLS are of no use.
+    pub fn new(access: Access, verbosity: u8) -> Result<Self, Error> {
+        let Access {
+            endpoint,
+            tls,
+            tokens,
+        } = access;
+        let url = reqwest::Url::parse(&endpoint).ok();
         let Some(url) = url.filter(|url| url.host_str().is_some()) else {
             return Err(Error::Usage(format!(
-                "{:?} is not a URL such as http://127.0.0.1:9998",
-                settings.endpoint
+                "{endpoint:?} is not a URL such as http://127.0.0.1:9998"
             )));
         };
-        let client = sdwan_http::client(&url, &Tls::default(), TIMEOUT)
-            .map_err(|e| Error::Local(e.to_string()))?;
+        let client = sdwan_http::client(&url, &tls, TIMEOUT);
         Ok(Self {
-            client,
-            endpoint: settings.endpoint.clone(),
-            token: settings.token.clone(),
-            verbosity: settings.verbosity,
+            client: client.map_err(|e| Error::Local(e.to_string()))?,
+            endpoint,
+            tokens,
+            verbosity,
         })
     }
 
@@ -95,10 +112,14 @@ impl Http {
         if let Some(body) = body {
             request = request.json(body);
         }
-        if let Some(token) = &self.token {
-            request = request.header("X-Auth-Token", token.expose_secret());
-        }
-        let response = request.send().await.map_err(|e| self.unreachable(&e))?;
+        let sent = sdwan_http::send(request, &*self.tokens).await;
+        let response = sent.map_err(|error| match error {
+            SendError::Request(error) => self.unreachable(&error),
+            SendError::Tokens(error) => Error::Login {
+                reason: error.reason,
+                transient: error.transient,
+            },
+        })?;
         let status = response.status();
         self.say(1, || format!("{status}"));
         self.say(2, || {
@@ -194,6 +215,7 @@ fn refusal(status: StatusCode, bytes: &[u8]) -> Error {
         None => format!("the server answered {status}"),
     };
     match status {
+        StatusCode::UNAUTHORIZED => Error::Refused(format!("{text}\n{LOG_IN}")),
         StatusCode::NOT_FOUND => Error::NotFound(text),
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Error::Conflict(text),
         _ => Error::Refused(text),

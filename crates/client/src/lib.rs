@@ -4,20 +4,28 @@
 //! flags, columns and names all come from the server's schemas, so an
 //! operator's own kinds are at home here from the moment the server has them.
 
+mod access;
 mod cache;
+mod cloud;
 mod command;
 mod error;
 mod http;
+mod kept;
 mod kinds;
+mod login;
 mod output;
 mod resolve;
 mod run;
 mod settings;
 mod table;
+mod tokens;
 pub mod verbs;
 mod wait;
 
+pub use access::Access;
+pub use cloud::CloudArguments;
 pub use error::Error;
 pub use http::Http;
+pub use login::{Ask, login, logout};
 pub use run::{Stop, run, tree};
 pub use settings::{Format, Settings};

@@ -1,5 +1,6 @@
 //! One command from its words to its printed result.
 
+use crate::cloud::CloudArguments;
 use crate::command::{self, Invocation, Verb, WaitFor};
 use crate::error::Error;
 use crate::http::{Http, segment};
@@ -26,16 +27,23 @@ pub async fn run(
 ) -> Result<String, Stop> {
     let early = early_options(words)?;
     if let Some(endpoint) = early.endpoint {
-        settings.endpoint = endpoint.trim_end_matches('/').to_owned();
+        settings.endpoint = Some(endpoint);
     }
     if let Some(verbosity) = early.verbosity {
         settings.verbosity = verbosity;
     }
-    let http = Http::new(&settings)?;
-    let mut kinds = match cache::kinds(&http, &settings, false).await {
-        Ok(kinds) => kinds,
+    settings.cloud = early.cloud;
+    let opened = async {
+        let http = Http::open(&settings).await?;
+        let kinds = cache::kinds(&http, &settings, false).await?;
+        Ok((http, kinds))
+    };
+    let (http, mut kinds) = match opened.await {
+        Ok(opened) => opened,
         // Help must be had without a server.
-        Err(error @ Error::Unreachable { .. }) if early.asks_help => {
+        Err(error @ (Error::Unreachable { .. } | Error::Login { .. } | Error::Usage(_)))
+            if early.asks_help =>
+        {
             let help = parse(command::skeleton(program), words).err();
             return Err(
                 match help.filter(|help| !help.use_stderr() || words.is_empty()) {
@@ -65,7 +73,7 @@ pub async fn run(
 /// # Errors
 /// As [`Http::get`].
 pub async fn tree(program: &str, settings: &Settings) -> Result<Command, Error> {
-    let http = Http::new(settings)?;
+    let http = Http::open(settings).await?;
     let kinds = cache::kinds(&http, settings, false).await?;
     Ok(command::build(program, &kinds))
 }
@@ -88,6 +96,7 @@ impl From<Error> for Stop {
 struct Early {
     endpoint: Option<String>,
     verbosity: Option<u8>,
+    cloud: CloudArguments,
     asks_help: bool,
 }
 
@@ -107,6 +116,12 @@ fn early_options(words: &[OsString]) -> Result<Early, Stop> {
     Ok(Early {
         endpoint: after("--endpoint"),
         verbosity: after("--verbosity").and_then(|v| v.parse().ok()),
+        cloud: CloudArguments {
+            os_cloud: after("--os-cloud"),
+            os_project_name: after("--os-project-name"),
+            os_region_name: after("--os-region-name"),
+            os_cacert: after("--os-cacert"),
+        },
         asks_help: text.is_empty() || text.iter().any(|w| w == "--help" || w == "-h"),
     })
 }

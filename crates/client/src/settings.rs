@@ -1,8 +1,9 @@
 //! What the environment says: Gohan's variables, so that its users' rc files
-//! work as they stand.
+//! work as they stand. OpenStack's are [`crate::cloud`]'s to understand.
 
+use crate::cloud::{CloudArguments, Layer};
 use crate::error::Error;
-use secrecy::SecretString;
+use crate::kept::Folder;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,8 +29,13 @@ impl Format {
 /// The environment, read once.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// `GOHAN_ENDPOINT_URL`, without a slash at its end.
-    pub endpoint: String,
+    /// `GOHAN_ENDPOINT_URL`.
+    pub endpoint: Option<String>,
+    /// `GOHAN_SERVICE_NAME`: without an endpoint, what to look up in
+    /// Keystone's catalog.
+    pub service: Option<String>,
+    /// `GOHAN_REGION`, to look it up in.
+    pub region: Option<String>,
     /// `GOHAN_SCHEMA_URL`, a path on the endpoint.
     pub schema_url: String,
     /// Where the schemas are cached and for how long; `None` when
@@ -41,8 +47,12 @@ pub struct Settings {
     pub verbosity: u8,
     /// `GOHAN_FIELDS`; empty for the default ones.
     pub fields: Vec<String>,
-    /// `OS_TOKEN`, sent as it is.
-    pub token: Option<SecretString>,
+    /// What the command line says of Keystone.
+    pub cloud: CloudArguments,
+    /// `OS_*`.
+    pub(crate) openstack: Layer,
+    /// Where logins are kept, if there is a place.
+    pub(crate) kept: Option<Folder>,
 }
 
 /// Where `sdwan server` listens when nothing is configured.
@@ -60,16 +70,6 @@ impl Settings {
     pub fn read(get: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let get = |name: &str| get(name).filter(|v| !v.is_empty());
         let mut wrong = Vec::new();
-        let endpoint = get("GOHAN_ENDPOINT_URL").unwrap_or_else(|| {
-            if get("GOHAN_SERVICE_NAME").is_some() {
-                wrong.push(
-                    "GOHAN_SERVICE_NAME: looking the endpoint up in Keystone's catalog is not \
-                     supported by this version: set GOHAN_ENDPOINT_URL"
-                        .to_owned(),
-                );
-            }
-            DEFAULT_ENDPOINT.to_owned()
-        });
         let format = match get("GOHAN_OUTPUT_FORMAT").as_deref() {
             None => Format::Table,
             Some(text) => <Format as clap::ValueEnum>::from_str(text, true).unwrap_or_else(|_| {
@@ -114,13 +114,17 @@ impl Settings {
             .map(PathBuf::from)
             .or_else(|| default_cache_path(&get));
         Ok(Self {
-            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            endpoint: get("GOHAN_ENDPOINT_URL"),
+            service: get("GOHAN_SERVICE_NAME"),
+            region: get("GOHAN_REGION"),
             schema_url: get("GOHAN_SCHEMA_URL").unwrap_or_else(|| DEFAULT_SCHEMA_URL.to_owned()),
             cache: path.filter(|_| caching).map(|p| (p, timeout)),
             format,
             verbosity,
             fields: get("GOHAN_FIELDS").map(|f| fields(&f)).unwrap_or_default(),
-            token: get("OS_TOKEN").map(SecretString::from),
+            cloud: CloudArguments::default(),
+            openstack: Layer::environment(get),
+            kept: Folder::of(get),
         })
     }
 }
@@ -179,7 +183,7 @@ mod tests {
     #[test]
     fn nothing_set_means_the_server_on_this_machine() {
         let settings = read(&[("HOME", "/home/op")]).unwrap();
-        assert_eq!(settings.endpoint, DEFAULT_ENDPOINT);
+        assert_eq!(settings.endpoint, None);
         assert_eq!(settings.schema_url, "/gohan/v0.1/schemas");
         let (path, timeout) = settings.cache.unwrap();
         assert_eq!(path, PathBuf::from("/home/op/.cache/sdwan/schemas.json"));
@@ -195,17 +199,18 @@ mod tests {
             ("GOHAN_VERBOSITY", "3"),
             ("GOHAN_FIELDS", "id, host_name"),
             ("OS_TOKEN", "t"),
+            ("GOHAN_SERVICE_NAME", "gohan"),
+            ("GOHAN_REGION", "RegionOne"),
         ])
         .unwrap();
-        assert_eq!(settings.endpoint, "http://10.0.0.1:9998");
+        assert_eq!(settings.endpoint.unwrap(), "http://10.0.0.1:9998/");
+        assert_eq!(settings.service.unwrap(), "gohan");
+        assert_eq!(settings.region.unwrap(), "RegionOne");
         assert!(settings.cache.is_none());
         assert_eq!(settings.format, Format::Json);
         assert_eq!(settings.verbosity, 3);
         assert_eq!(settings.fields, ["id", "host_name"]);
-        assert_eq!(
-            secrecy::ExposeSecret::expose_secret(&settings.token.unwrap()),
-            "t"
-        );
+        assert_eq!(settings.openstack.get("token"), Some("t"));
     }
 
     #[test]

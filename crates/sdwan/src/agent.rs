@@ -55,11 +55,10 @@ pub(crate) fn run(arguments: &arguments::Agent) -> anyhow::Result<Option<Outcome
             .block_on(go_once(&settings, arguments.dry_run))
             .map(Some);
     }
-    let reporter = arguments
-        .server
-        .as_deref()
-        .map(|server| reporter(server, arguments.router.as_deref()))
-        .transpose()?;
+    let reporter = match &arguments.server {
+        Some(server) => Some(runtime.block_on(reporter(server, arguments))?),
+        None => None,
+    };
     runtime
         .block_on(serve(settings, arguments.listen, reporter))
         .map(|()| None)
@@ -79,16 +78,29 @@ async fn go_once(settings: &Settings, dry_run: bool) -> anyhow::Result<Outcome> 
 }
 
 /// Whom to tell, and as whom.
-fn reporter(server: &str, router: Option<&str>) -> anyhow::Result<Reporter> {
+async fn reporter(server: &str, arguments: &arguments::Agent) -> anyhow::Result<Reporter> {
     let own = || {
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname")?;
         anyhow::Ok(name.trim().to_owned())
     };
-    let router = match router {
-        Some(router) => router.to_owned(),
+    let router = match &arguments.router {
+        Some(router) => router.clone(),
         None => own().context("this machine's host name is not known: give --router")?,
     };
-    Reporter::new(server, &router, jiff::Timestamp::now).context("--server")
+    let mut settings = sdwan_client::Settings::read(|name| std::env::var(name).ok())?;
+    settings.endpoint = Some(server.to_owned());
+    settings.cloud = arguments.cloud.clone();
+    // With the server named, Keystone is asked only when there is something to
+    // report, so its absence keeps no agent from starting.
+    let access = sdwan_client::Access::find(&settings).await?;
+    Reporter::new(
+        server,
+        &router,
+        access.tls,
+        access.tokens,
+        jiff::Timestamp::now,
+    )
+    .context("--server")
 }
 
 async fn serve(

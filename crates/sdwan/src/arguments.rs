@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use sdwan_agent::announce::Redistribute;
 use sdwan_agent::fib::Mark;
-use sdwan_client::Format;
+use sdwan_client::{CloudArguments, Format};
 use sdwan_server::cluster::{self, Role};
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -71,6 +71,20 @@ pub(crate) enum Command {
     Cluster {
         #[command(flatten)]
         output: Output,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Log in to the server, and keep the token until it ends or `logout`
+    Login {
+        /// A token of the server's own, in the first line of a file; - is stdin. Without it, Keystone gives one, or it
+        /// is asked for
+        #[arg(long, value_name = "FILE")]
+        token_file: Option<PathBuf>,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// Forget the login at the server
+    Logout {
         #[command(flatten)]
         remote: Remote,
     },
@@ -208,6 +222,8 @@ pub(crate) struct Agent {
     /// As which router, by its host_name or id there; this machine's host name if not given
     #[arg(long, value_name = "NAME", requires = "server")]
     pub(crate) router: Option<String>,
+    #[command(flatten)]
+    pub(crate) cloud: CloudArguments,
     /// Bring the kernel in step with one look at gobgpd, then end
     #[arg(long)]
     pub(crate) once: bool,
@@ -274,4 +290,6 @@ pub(crate) struct Remote {
     /// Show requests on stderr
     #[arg(long, value_name = "0-3", value_parser = clap::value_parser!(u8).range(0..=3))]
     pub(crate) verbosity: Option<u8>,
+    #[command(flatten)]
+    pub(crate) cloud: CloudArguments,
 }

@@ -11,7 +11,8 @@ mod store;
 use arguments::{Arguments, Command, Remote};
 use clap::{CommandFactory, Parser};
 use sdwan_client::{Error, Http, Settings, Stop, verbs};
-use std::io::Write;
+use secrecy::SecretString;
+use std::io::{IsTerminal as _, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -59,6 +60,12 @@ pub fn main() -> ExitCode {
         }),
         Command::Cluster { output, remote } => ask(remote, async |http, format| {
             verbs::cluster(http, output.output_format.unwrap_or(format)).await
+        }),
+        Command::Login { token_file, remote } => told(remote, async |settings| {
+            sdwan_client::login(&settings, token_file.as_deref(), &asked).await
+        }),
+        Command::Logout { remote } => told(remote, async |settings| {
+            sdwan_client::logout(&settings).await
         }),
         Command::Resume { router, remote } => ask(remote, async |http, _| {
             verbs::resume(http, router.as_deref()).await
@@ -117,19 +124,33 @@ fn ask(
     remote: Remote,
     verb: impl AsyncFnOnce(&Http, sdwan_client::Format) -> Result<String, Error>,
 ) -> ExitCode {
+    told(remote, async |settings| {
+        let http = Http::open(&settings).await?;
+        verb(&http, settings.format).await
+    })
+}
+
+/// A verb that knows which server it is about.
+fn told(remote: Remote, verb: impl AsyncFnOnce(Settings) -> Result<String, Error>) -> ExitCode {
     let answer = || -> Result<String, Error> {
         let mut settings = environment()?;
-        if let Some(endpoint) = remote.endpoint {
-            settings.endpoint = endpoint.trim_end_matches('/').to_owned();
-        }
+        settings.endpoint = remote.endpoint.or(settings.endpoint);
         settings.verbosity = remote.verbosity.unwrap_or(settings.verbosity);
-        let http = Http::new(&settings)?;
-        runtime()?.block_on(verb(&http, settings.format))
+        settings.cloud = remote.cloud;
+        runtime()?.block_on(verb(settings))
     };
     match answer() {
         Ok(text) => print(&text),
         Err(error) => fail(&error),
     }
+}
+
+/// A secret that the person at the terminal types; nothing where nobody sits
+/// there, or nothing is typed.
+fn asked(question: &str) -> Option<SecretString> {
+    let there = std::io::stdin().is_terminal();
+    let typed = there.then(|| rpassword::prompt_password(question).ok())??;
+    (!typed.is_empty()).then(|| typed.into())
 }
 
 fn environment() -> Result<Settings, Error> {

@@ -237,7 +237,7 @@ impl Floor {
         Ok(Self {
             daemon,
             endpoint: format!("http://{address}"),
-            http: Client::new(),
+            http: sdwan_http::local()?.build()?,
             _folder: folder,
         })
     }
