@@ -161,7 +161,7 @@ fn read(path: &Path) -> Result<SecretString, Error> {
         file.take(MAX_TOKEN).read_to_string(&mut text)
     }
     .map_err(wrong)?;
-    Ok(text.into())
+    Ok(text.lines().next().unwrap_or_default().into())
 }
 
 fn trimmed(token: &SecretString) -> Result<SecretString, Error> {
