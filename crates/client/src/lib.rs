@@ -10,6 +10,7 @@ mod cloud;
 mod command;
 mod error;
 mod http;
+pub mod issued;
 mod kept;
 mod kinds;
 mod login;

@@ -133,7 +133,7 @@ fn hold_path(router: Option<&str>) -> String {
 }
 
 /// The server's own text, or its data.
-fn print(answer: &Value, format: Format) -> String {
+pub(crate) fn print(answer: &Value, format: Format) -> String {
     match (format, answer["text"].as_str()) {
         (Format::Table | Format::Wide, Some(text)) => text.to_owned(),
         _ => output::document(answer, format),

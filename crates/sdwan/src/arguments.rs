@@ -95,6 +95,9 @@ pub(crate) enum Command {
         #[command(flatten)]
         remote: Remote,
     },
+    /// Tokens that `auth: tokens` knows callers by: make, list and revoke them
+    #[command(subcommand)]
+    Token(Token),
     /// Where everything is kept: back it up, move it, check it
     #[command(subcommand)]
     Store(Store),
@@ -103,6 +106,43 @@ pub(crate) enum Command {
         /// bash, zsh, fish, elvish or powershell
         #[arg(hide_possible_values = true)]
         shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    /// Make one; it is printed once and can't be shown again
+    Create {
+        /// What people call it
+        #[arg(long)]
+        name: String,
+        /// What its bearer may do: admin, operator, reader, or a role of the policies; may be repeated
+        #[arg(long = "role", value_name = "ROLE", required = true)]
+        roles: Vec<String>,
+        /// The tenant that its bearer calls for
+        #[arg(long)]
+        tenant: Option<String>,
+        /// For how long it is good, e.g. 30d or 12h; for ever if not given
+        #[arg(long, value_name = "TIME", value_parser = lifetime)]
+        expires: Option<Duration>,
+        #[command(flatten)]
+        output: Output,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// All of them, without their secrets
+    List {
+        #[command(flatten)]
+        output: Output,
+        #[command(flatten)]
+        remote: Remote,
+    },
+    /// From now on it is refused, on every server
+    Revoke {
+        /// Id or name
+        token: String,
+        #[command(flatten)]
+        remote: Remote,
     },
 }
 
@@ -185,6 +225,14 @@ pub(crate) struct Server {
     /// The store's key is lost: go on with another, and set every secret again
     #[arg(long)]
     pub(crate) replace_key: bool,
+    /// Whom to listen to: none (whoever reaches the address) or tokens (whoever has one, see
+    /// `sdwan token`); a configuration says it itself
+    #[arg(long, value_name = "WHAT", conflicts_with = "config_file")]
+    pub(crate) auth: Option<String>,
+    /// Every admin's token is lost: make one more, and leave it in DATABASE.admin-token, with etcd
+    /// ./sdwan.admin-token
+    #[arg(long)]
+    pub(crate) new_admin_token: bool,
     /// Listen where other machines can reach it although nobody is asked who they are
     #[arg(long)]
     pub(crate) insecure: bool,
@@ -246,6 +294,15 @@ fn listen(text: &str) -> Result<Listen, String> {
             .map(Some)
             .map_err(|_| "expected ADDRESS:PORT or none".to_owned()),
     }
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no time such as 30d, 12h or 90m");
+    let span: jiff::Span = text.parse().map_err(|_| wrong())?;
+    let life = span
+        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| wrong())?;
+    Duration::try_from(life).map_err(|_| wrong())
 }
 
 fn lease(text: &str) -> Result<Duration, String> {

@@ -8,9 +8,9 @@ mod server;
 mod storage;
 mod store;
 
-use arguments::{Arguments, Command, Remote};
+use arguments::{Arguments, Command, Remote, Token};
 use clap::{CommandFactory, Parser};
-use sdwan_client::{Error, Http, Settings, Stop, verbs};
+use sdwan_client::{Error, Http, Settings, Stop, issued, verbs};
 use secrecy::SecretString;
 use std::io::{IsTerminal as _, Write};
 use std::path::Path;
@@ -32,6 +32,7 @@ pub fn main() -> ExitCode {
             Ok(text) => print(&text),
             Err(error) => report(Err(error)),
         },
+        Command::Token(what) => token(what),
         Command::Completions { shell } => completions(shell),
         Command::Client { words } => client(&words),
         Command::Plan {
@@ -70,6 +71,34 @@ pub fn main() -> ExitCode {
         Command::Resume { router, remote } => ask(remote, async |http, _| {
             verbs::resume(http, router.as_deref()).await
         }),
+    }
+}
+
+fn token(what: Token) -> ExitCode {
+    match what {
+        Token::Create {
+            name,
+            roles,
+            tenant,
+            expires,
+            output,
+            remote,
+        } => ask(remote, async |http, format| {
+            let format = output.output_format.unwrap_or(format);
+            let wish = issued::Wish {
+                name: &name,
+                roles: &roles,
+                tenant: tenant.as_deref(),
+                lifetime: expires,
+            };
+            issued::create(http, &wish, format).await
+        }),
+        Token::List { output, remote } => ask(remote, async |http, format| {
+            issued::list(http, output.output_format.unwrap_or(format)).await
+        }),
+        Token::Revoke { token, remote } => {
+            ask(remote, async |http, _| issued::revoke(http, &token).await)
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sdwan_gobgp::Timeouts;
 use sdwan_server::catalog;
-use sdwan_server::config::{Address, Config, Loaded};
+use sdwan_server::config::{Address, Auth, Config, Loaded};
 use sdwan_server::reconcile::Settings;
 use sdwan_server::server::{Deps, Server};
 use sdwan_server::speaker::GobgpDial;
@@ -43,9 +43,15 @@ fn configuration(arguments: &arguments::Server) -> anyhow::Result<Loaded> {
     let mut loaded = match &arguments.config_file {
         Some(path) => Config::load(path, arguments.insecure, address)?,
         None => {
+            let mut auth = Auth::default();
+            if let Some(word) = &arguments.auth {
+                let chosen = auth.choose(word).map_err(anyhow::Error::msg);
+                chosen.context("--auth")?;
+            }
             let config = Config {
                 address: address.unwrap_or_default(),
                 insecure: arguments.insecure,
+                auth,
                 ..Config::default()
             };
             let warnings = Vec::new();
@@ -60,6 +66,11 @@ fn configuration(arguments: &arguments::Server) -> anyhow::Result<Loaded> {
         config.etcd.is_some() || arguments.role.is_none() && arguments.lease.is_none(),
         "--role and --lease are for servers that share an etcd: name it with --etcd"
     );
+    if arguments.new_admin_token {
+        let tokens = config.auth.tokens.as_mut();
+        let wrong = "--new-admin-token needs tokens: `auth: tokens`, or --auth tokens";
+        tokens.context(wrong)?.new_admin = true;
+    }
     if let Some(file) = &arguments.key_file {
         config.key_file = Some(file.clone());
     }
@@ -100,6 +111,7 @@ async fn serve(config: &Config, replace_key: bool) -> anyhow::Result<()> {
         dial: Arc::new(GobgpDial::new(timeouts, SystemTime::now)),
         ids: Arc::new(Uuid::new_v4),
         clock: Arc::new(jiff::Timestamp::now),
+        random: Arc::new(rand::random),
         settings: Settings {
             // Others wait for the routers.
             grace: shared.then_some(Duration::from_millis(400)),

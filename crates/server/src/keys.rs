@@ -32,6 +32,8 @@ const DELETING: &str = "/deleting/";
 const OWNED: &str = "/owned/";
 const REACHABILITY: &str = "/reachability/";
 const HOLD: &str = "/hold/";
+/// The tokens that this store itself knows callers by.
+pub const TOKENS: &str = "/auth/tokens/";
 const UNIQUE: &str = "/index/unique/";
 const REFERENCE: &str = "/index/reference/";
 /// The servers that share the store.
@@ -58,6 +60,8 @@ pub enum Key<'a> {
     Reachability(&'a str),
     /// A router, or all, not to be touched.
     Hold(Scope),
+    /// A token that callers are known by.
+    Token(&'a str),
     /// A server that shares the store, while its lease lives.
     Member(&'a str),
     /// The member that looks after a router, while its lease lives.
@@ -102,6 +106,8 @@ impl<'a> Key<'a> {
                 "*" => Scope::All,
                 id => Scope::Router(id.to_owned()),
             })
+        } else if let Some(token) = key.strip_prefix(TOKENS) {
+            Self::Token(token)
         } else if let Some(member) = key.strip_prefix(MEMBERS) {
             Self::Member(member)
         } else if let Some(router) = key.strip_prefix(CLAIMS) {
@@ -190,6 +196,11 @@ pub fn hold(scope: &Scope) -> String {
     }
 }
 
+/// `/auth/tokens/TOKEN`.
+pub fn token(id: &str) -> String {
+    format!("{TOKENS}{id}")
+}
+
 /// `/cluster/members/MEMBER`.
 pub fn member(member: &str) -> String {
     format!("{MEMBERS}{member}")
@@ -253,6 +264,7 @@ mod tests {
                 hold(&Scope::Router("1".into())),
                 Key::Hold(Scope::Router("1".into())),
             ),
+            (token("1"), Key::Token("1")),
             (unique("nets", "cidr", "10.0.0.0/8"), Key::Unique),
             (
                 reference("routers", "1", "neighbors", "2"),

@@ -243,7 +243,8 @@ fn write_key(path: &Path, key: &[u8; KEY_BYTES]) -> std::io::Result<()> {
     result.and(removed)
 }
 
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+/// Makes a file's name durable.
+pub(crate) fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

@@ -3,7 +3,7 @@
 
 use crate::agents::Agents;
 use crate::api::{self, Limits};
-use crate::auth::Authenticator;
+use crate::auth::{self, Authenticator};
 use crate::catalog::{self, Catalog};
 use crate::cluster::{self, Membership, Steward, Tenure};
 use crate::config::{self, Address, Config};
@@ -33,6 +33,8 @@ pub struct Deps {
     pub ids: Arc<dyn Fn() -> Uuid + Send + Sync>,
     /// Now.
     pub clock: Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>,
+    /// Makes the secrets of tokens.
+    pub random: auth::Random,
     /// The reconciler's and the monitor's times.
     pub settings: Settings,
     /// Names this process, in the log, in what it observes and as a member.
@@ -58,6 +60,12 @@ pub enum Error {
     /// The operator's kinds want URLs that are taken, one a line.
     #[error("{}", .0.join("\n"))]
     Routes(Vec<String>),
+    /// Callers can't be asked who they are.
+    #[error(transparent)]
+    Auth(#[from] auth::Error),
+    /// The first admin's token can't be made.
+    #[error(transparent)]
+    Admin(#[from] auth::BeginError),
     /// The store, or what is in it.
     #[error(transparent)]
     Catalog(#[from] catalog::Error),
@@ -122,6 +130,10 @@ impl Server {
             format: catalog::FORMAT,
         };
         let catalog = Catalog::open(Arc::clone(&deps.store), schemas, options).await?;
+        let auth = Authenticator::new(&config.auth, &catalog, deps.random)?;
+        let auth = Arc::new(auth);
+        let lost = config.auth.tokens.as_ref().is_some_and(|t| t.new_admin);
+        auth.begin(&config.admin_token(), lost).await?;
         let agents = Arc::new(Agents::new(Arc::clone(&catalog), deps.settings.silence));
         let supervisor = Supervisor::new(Arc::clone(&catalog), deps.dial, deps.settings);
         let membership = Arc::new(Membership::new(
@@ -133,11 +145,11 @@ impl Server {
         let watches = CancellationToken::new();
         let dependencies = api::Deps {
             catalog: Arc::clone(&catalog),
-            auth: Arc::new(Authenticator::none()),
+            auth: Arc::clone(&auth),
             membership: Arc::clone(&membership),
             live: Arc::clone(&supervisor) as Arc<dyn crate::live::Live>,
             agents: Arc::clone(&agents),
-            metrics: Arc::new(Metrics::new(deps.store, &supervisor)),
+            metrics: Arc::new(Metrics::new(deps.store, &supervisor).with_auth(&auth)),
             instance: deps.instance,
             shutdown: watches.clone(),
         };

@@ -105,8 +105,8 @@ fn text(members: &BTreeMap<String, Member>, routers: &[Router]) -> String {
     out
 }
 
-/// Each as wide as its widest text.
-fn columns<const N: usize>(out: &mut String, rows: &[[String; N]]) {
+/// A table as text: each column as wide as its widest text.
+pub(super) fn columns<const N: usize>(out: &mut String, rows: &[[String; N]]) {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max();
     let widths: Vec<usize> = (0..N).map(|column| width(column).unwrap_or(0)).collect();
     for row in rows {

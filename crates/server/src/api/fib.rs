@@ -1,16 +1,16 @@
 //! What a router's agent says of the FIB: the one thing that routers tell of
 //! themselves.
 
+use super::fields::{Fields, text};
 use super::problem::Problem;
 use super::query::Params;
 use super::{Api, body};
 use axum::body::Body;
 use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
-use sdwan_model::document::unknown;
 use sdwan_model::status::fib::{Reason, Report};
 use sdwan_model::validate::Violation;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 /// More reasons than an agent tells apart.
 pub(super) const MAX_REASONS: usize = 32;
@@ -106,12 +106,6 @@ fn count(value: &Value) -> Option<u64> {
     value.as_u64().filter(|count| *count <= MAX_ROUTES)
 }
 
-fn text(value: &Value, most: usize) -> Option<String> {
-    let text = value.as_str()?;
-    let fits = (1..=most).contains(&text.chars().count()) && !text.contains(char::is_control);
-    fits.then(|| text.to_owned())
-}
-
 /// `MAJOR.MINOR`, and what may follow.
 fn version(value: &Value) -> Option<String> {
     let text = text(value, MAX_VERSION)?;
@@ -124,65 +118,4 @@ fn version(value: &Value) -> Option<String> {
 fn time(value: &Value) -> Option<String> {
     let time: Timestamp = value.as_str()?.parse().ok()?;
     Some(time.to_string())
-}
-
-/// An object under reading.
-struct Fields<'a> {
-    members: Map<String, Value>,
-    place: &'a str,
-    violations: Vec<Violation>,
-}
-
-impl<'a> Fields<'a> {
-    fn of(value: Value, place: &'a str, names: &[&str]) -> Result<Self, Vec<Violation>> {
-        let Value::Object(members) = value else {
-            return Err(vec![Violation::new(place, "must be an object")]);
-        };
-        let strange = members
-            .keys()
-            .filter(|name| !names.contains(&name.as_str()));
-        let violations = strange
-            .take(names.len())
-            .map(|name| {
-                let pointer = format!("{place}{}", Violation::of(name, "").pointer);
-                Violation::new(pointer, unknown("property", name, names))
-            })
-            .collect();
-        Ok(Self {
-            members,
-            place,
-            violations,
-        })
-    }
-
-    fn optional<T>(
-        &mut self,
-        name: &str,
-        expected: &str,
-        read: impl Fn(&Value) -> Option<T>,
-    ) -> Option<T> {
-        let value = self.members.get(name).filter(|value| !value.is_null())?;
-        let read = read(value);
-        if read.is_none() {
-            self.wrong(name, format!("must be {expected}"));
-        }
-        read
-    }
-
-    fn required<T>(
-        &mut self,
-        name: &str,
-        expected: &str,
-        read: impl Fn(&Value) -> Option<T>,
-    ) -> Option<T> {
-        if self.members.get(name).is_none_or(Value::is_null) {
-            self.wrong(name, format!("is required: {expected}"));
-        }
-        self.optional(name, expected, read)
-    }
-
-    fn wrong(&mut self, name: &str, message: String) {
-        let pointer = format!("{}/{name}", self.place);
-        self.violations.push(Violation::new(pointer, message));
-    }
 }

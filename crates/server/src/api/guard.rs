@@ -1,12 +1,18 @@
-//! Who may call a server without authentication: whoever reaches its address,
-//! but not a web page in that person's browser.
+//! Who may call a server that asks nobody who he is: whoever reaches its
+//! address, but not a web page in that person's browser.
 //!
 //! A page can reach a loopback address in two ways. It can have its own name
 //! resolve there (DNS rebinding): then `Host` is a name that isn't ours. Or it
 //! can send a request that needs no preflight to our real address: then
 //! `Origin` is not one that we know. Both are refused.
+//!
+//! Where callers prove who they are, a name proves nothing more, so any will
+//! do. But a browser sends a cookie along whoever asks for it: a page of an
+//! origin that was not named changes something only with a token that it has
+//! itself put into a header, and only where `cors` is `*`.
 
 use super::problem::Problem;
+use crate::auth;
 use crate::config::{Address, Config};
 use http::header::{HOST, ORIGIN};
 use http::uri::Authority;
@@ -21,8 +27,12 @@ pub(crate) struct Guard {
     /// Listening where others can reach it: any address literal is ours, since
     /// no page can make one resolve elsewhere.
     any_address: bool,
+    /// Callers prove who they are.
+    proved: bool,
     /// Lower case.
     origins: Vec<String>,
+    /// Pages of any other origin may call, too, with a token in a header.
+    any_origin: bool,
 }
 
 impl Guard {
@@ -34,7 +44,9 @@ impl Guard {
         Self {
             names,
             any_address: !config.address.is_loopback(),
+            proved: config.auth.protects(),
             origins: config.cors.clone(),
+            any_origin: config.cors.iter().any(|origin| origin == "*"),
         }
     }
 
@@ -63,7 +75,7 @@ impl Guard {
             (None, None, _) if request.version() < Version::HTTP_11 => return Ok(None),
             (None, None, _) => return Err(Problem::bad_request("the Host header is missing")),
         };
-        if self.knows(authority.host()) {
+        if self.proved || self.knows(authority.host()) {
             Ok(Some(authority))
         } else {
             Err(Problem::new(
@@ -94,7 +106,8 @@ impl Guard {
         let same = origin
             .split_once("://")
             .is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host.as_str()));
-        if same || self.origins.contains(&origin) {
+        let proved = self.proved && self.any_origin && auth::is_in_header(headers);
+        if same || proved || self.origins.contains(&origin) {
             Ok(())
         } else {
             Err(Problem::new(

@@ -17,6 +17,7 @@ mod cluster;
 mod columns;
 mod counters;
 mod fib;
+mod fields;
 mod fresh;
 mod guard;
 mod openapi;
@@ -30,6 +31,7 @@ mod routers;
 mod routes;
 mod select;
 mod serve;
+mod tokens;
 mod transaction;
 mod watch;
 
@@ -45,7 +47,7 @@ use axum::extract::Request;
 use columns::Columns;
 pub(crate) use counters::CounterCache;
 use guard::Guard;
-use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, LOCATION};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION};
 use http::{HeaderName, HeaderValue, Method};
 use problem::Problem;
 use routes::Routes;
@@ -171,9 +173,14 @@ pub fn router(deps: Deps, config: &Config, limits: Limits) -> Result<Router, Vec
 }
 
 fn cors(origins: &[String]) -> CorsLayer {
-    let origins = origins.iter().filter_map(|o| HeaderValue::from_str(o).ok());
+    let listed = origins.iter().filter_map(|o| HeaderValue::from_str(o).ok());
+    // Without credentials: no page reads what a cookie opens.
+    let origins = match origins.iter().any(|origin| origin == "*") {
+        true => AllowOrigin::any(),
+        false => AllowOrigin::list(listed),
+    };
     CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
+        .allow_origin(origins)
         .allow_methods([
             Method::GET,
             Method::POST,
@@ -181,7 +188,13 @@ fn cors(origins: &[String]) -> CorsLayer {
             Method::PATCH,
             Method::DELETE,
         ])
-        .allow_headers([CONTENT_TYPE, IF_MATCH, LAST_EVENT_ID, X_AUTH_TOKEN])
+        .allow_headers([
+            AUTHORIZATION,
+            CONTENT_TYPE,
+            IF_MATCH,
+            LAST_EVENT_ID,
+            X_AUTH_TOKEN,
+        ])
         .expose_headers([
             ETAG,
             LOCATION,

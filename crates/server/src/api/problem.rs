@@ -5,10 +5,11 @@
 use crate::auth::Denied;
 use crate::catalog;
 use axum::body::Body;
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use sdwan_model::validate::Violation;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// A refusal.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Problem {
     /// Everything that is wrong with the request, each with its place.
     pub(crate) violations: Vec<Violation>,
     allow: Option<String>,
+    /// Of a 401: whose tokens are taken.
+    challenges: Arc<[HeaderValue]>,
     /// The log's name of the request, where only the log has more to tell.
     request: Option<String>,
 }
@@ -43,6 +46,7 @@ impl Problem {
             detail: detail.into(),
             violations: Vec::new(),
             allow: None,
+            challenges: Arc::default(),
             request: None,
         }
     }
@@ -130,6 +134,9 @@ impl Problem {
         if let Some(allow) = self.allow.and_then(|a| HeaderValue::from_str(&a).ok()) {
             headers.insert(ALLOW, allow);
         }
+        for challenge in self.challenges.iter() {
+            headers.append(WWW_AUTHENTICATE, challenge.clone());
+        }
         if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT].contains(&self.status) {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -170,7 +177,13 @@ impl From<catalog::Error> for Problem {
 
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
-        match denied {}
+        match denied {
+            Denied::Unproved { why, challenges } => Self {
+                challenges,
+                ..Self::new(StatusCode::UNAUTHORIZED, why)
+            },
+            Denied::Unknowable(why) => Self::new(StatusCode::SERVICE_UNAVAILABLE, why),
+        }
     }
 }
 

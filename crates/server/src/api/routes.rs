@@ -33,6 +33,10 @@ pub(crate) enum Endpoint {
     Holds,
     /// One router's hold, or all routers'.
     Hold,
+    /// Every token of the server's own.
+    Tokens,
+    /// One of them.
+    Token,
     /// Several changes at once.
     Transaction,
     /// The servers that share the store.
@@ -79,6 +83,8 @@ impl Endpoint {
             }
             Self::Actions(_, methods) => methods,
             Self::Hold => &[Method::PUT, Method::DELETE],
+            Self::Tokens => &[Method::GET, Method::POST],
+            Self::Token => &[Method::DELETE],
             Self::Fib => &[Method::PUT],
             Self::Transaction => &[Method::POST],
             _ => &[Method::GET],
@@ -105,6 +111,7 @@ impl Endpoint {
             Self::Rib => "rib",
             Self::Fib => FIB,
             Self::Holds | Self::Hold => "hold",
+            Self::Tokens | Self::Token => "token",
             Self::Transaction => "transaction",
             Self::Cluster => "cluster",
             Self::Schemas | Self::Schema => "schema",
@@ -181,6 +188,8 @@ impl Routes {
         self.add(own, "/sdwan/v1/routers/{id}/fib", Endpoint::Fib);
         self.add(own, "/sdwan/v1/holds", Endpoint::Holds);
         self.add(own, "/sdwan/v1/holds/{id}", Endpoint::Hold);
+        self.add(own, "/sdwan/v1/tokens", Endpoint::Tokens);
+        self.add(own, "/sdwan/v1/tokens/{id}", Endpoint::Token);
         self.add(own, "/sdwan/v1/transaction", Endpoint::Transaction);
         self.add(own, "/sdwan/v1/cluster", Endpoint::Cluster);
         self.add(own, "/openapi.json", Endpoint::OpenApi);

@@ -3,7 +3,9 @@
 
 use super::problem::Problem;
 use super::routes::{Endpoint, FIB, Matched};
-use super::{Api, X_DATA_AGE, X_REQUEST_ID, about, cluster, fib, resources, routers, transaction};
+use super::{
+    Api, X_DATA_AGE, X_REQUEST_ID, about, cluster, fib, resources, routers, tokens, transaction,
+};
 use crate::cluster::Role;
 use crate::listen::Peer;
 use axum::body::Body;
@@ -192,6 +194,8 @@ async fn dispatch(
         Endpoint::Fib => fib::report(api, found.id(), request).await,
         Endpoint::Holds => routers::holds(api, request.uri()).await,
         Endpoint::Hold => routers::hold(api, found.id(), &method, request).await,
+        Endpoint::Tokens => tokens::all(api, &method, request).await,
+        Endpoint::Token => tokens::revoke(api, found.id(), request).await,
         Endpoint::Transaction => transaction::run(api, request).await,
         Endpoint::Schemas | Endpoint::Schema | Endpoint::Version | Endpoint::OpenApi => {
             api.about.answer(found.endpoint, found.id())

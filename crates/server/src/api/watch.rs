@@ -77,12 +77,19 @@ pub(super) async fn start(
     if resumed.is_none() {
         watch.list(&snapshot)?;
     }
-    let shutdown = api.shutdown.clone();
+    let (shutdown, auth) = (api.shutdown.clone(), Arc::clone(&api.auth));
+    let headers = headers.clone();
+    let end = async move {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = auth.refused(headers, period) => {}
+        }
+    };
     let events = stream::unfold(watch, |mut watch| async {
         let event = watch.next().await?;
         Some((Ok::<_, Infallible>(event), watch))
     })
-    .take_until(shutdown.cancelled_owned());
+    .take_until(end);
     let mut response = Sse::new(events).into_response();
     // Proxies such as nginx collect answers unless told not to.
     response

@@ -142,6 +142,16 @@ impl Catalog {
             .collect()
     }
 
+    /// Now.
+    pub(crate) fn timestamp(&self) -> jiff::Timestamp {
+        (self.options.clock)()
+    }
+
+    /// An id that nothing has.
+    pub(crate) fn new_id(&self) -> uuid::Uuid {
+        (self.options.ids)()
+    }
+
     /// RFC 3339, to the millisecond: people read it.
     fn now(&self) -> String {
         format!("{:.3}", (self.options.clock)())

@@ -30,6 +30,20 @@ pub enum Password {
     In(PathBuf),
 }
 
+impl Password {
+    /// The password; reads the file.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] for a file that can't be read, or for one that
+    /// everybody can.
+    pub(super) fn read(&self) -> Result<SecretString, Error> {
+        match self {
+            Self::Is(password) => Ok(password.clone()),
+            Self::In(path) => first_line(path),
+        }
+    }
+}
+
 impl PartialEq for Password {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -70,10 +84,7 @@ impl Etcd {
         let Some((name, password)) = &self.user else {
             return Ok(None);
         };
-        let password = match password {
-            Password::Is(password) => password.clone(),
-            Password::In(path) => first_line(path)?,
-        };
+        let password = password.read()?;
         let name = name.clone();
         Ok(Some(User { name, password }))
     }

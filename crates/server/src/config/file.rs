@@ -2,7 +2,7 @@
 
 use super::keys;
 use super::section::{Findings, Section};
-use super::{Address, Config, Error, Etcd, Loaded, LogFile, Logging, Password, Stderr};
+use super::{Address, Config, Error, Etcd, Loaded, LogFile, Logging, Stderr};
 use crate::cluster;
 use sdwan_model::document::Document;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,7 @@ pub(super) fn parse(
             let files = top.parsed("address").unwrap_or(defaults.address);
             address.unwrap_or(files)
         },
+        auth: super::auth::auth(&top, folder),
         hosts: hosts(&top, &findings),
         document_root: document_root(&top, folder),
         cors: cors(&top, &findings),
@@ -45,6 +46,12 @@ pub(super) fn parse(
     if config.etcd.is_none() && config.cluster != cluster::Settings::default() {
         let message = "a server on an embedded store is alone: a cluster needs \"etcd\"";
         top.error("cluster", message);
+    }
+    if !config.auth.protects() && config.cors.iter().any(|origin| origin == "*") {
+        let message = "\"*\" would let any web page change your routers, as nobody is asked who \
+                       they are: name the origins, e.g. https://ui.example.net, or ask for \
+                       tokens (`auth: tokens`)";
+        top.error("cors", message);
     }
     if !overridden && let Err(exposed) = config.guard() {
         top.error("address", exposed.to_string());
@@ -66,15 +73,6 @@ fn refuse_missing_features(top: &Section<'_>) {
         let message =
             "this version has no TLS: set it to false and put a proxy that does TLS in front";
         tls.error("enabled", message);
-    }
-    let keystone = top.section("keystone", &keys::KEYSTONE);
-    if keystone.flag("use_keystone") {
-        let message = "this version has no authentication: set it to false, \
-                       and let only trusted users reach the address";
-        keystone.error("use_keystone", message);
-    }
-    if keystone.flag("fake") {
-        keystone.warn("fake", "\"fake\" is not used: no Keystone is served");
     }
 }
 
@@ -106,13 +104,7 @@ fn etcd(top: &Section<'_>, findings: &Findings, folder: &Path) -> Option<Etcd> {
     if endpoints.is_empty() {
         etcd.error("endpoints", "etcd needs \"endpoints\", a list of URLs");
     }
-    let written = etcd.text("password").map(|text| Password::Is(text.into()));
-    let filed = etcd.text("password_file");
-    let filed = filed.map(|path| Password::In(folder.join(path)));
-    if written.is_some() && filed.is_some() {
-        etcd.error("password", "give a password or a password_file, not both");
-    }
-    let password = filed.or(written);
+    let password = etcd.password("password", folder);
     let user = etcd.text("user").map(str::to_owned);
     if user.is_none() && password.is_some() {
         etcd.error("user", "a password needs a \"user\" that it is of");
@@ -220,9 +212,7 @@ fn cors(top: &Section<'_>, findings: &Findings) -> Vec<String> {
     let mut origins = Vec::new();
     for (node, origin) in top.texts("cors") {
         if origin == "*" {
-            let message = "\"*\" would let any web page change your routers, as this version has \
-                           no authentication: name the origins, e.g. https://ui.example.net";
-            findings.error(node.error(message));
+            origins.push(origin.to_owned());
         } else if is_origin(origin) {
             origins.push(origin.to_ascii_lowercase());
         } else {

@@ -20,6 +20,8 @@ pub(super) const TOP: Keys = Keys {
         "key_file",
         "schemas",
         "address",
+        "auth",
+        "tokens",
         "hosts",
         "tls",
         "document_root",
@@ -89,6 +91,12 @@ pub(super) const TLS: Keys = Keys {
     ignored: &[],
 };
 
+/// `tokens`.
+pub(super) const TOKENS: Keys = Keys {
+    known: &["max_age"],
+    ignored: &[],
+};
+
 /// `keystone`.
 pub(super) const KEYSTONE: Keys = Keys {
     known: &[
@@ -99,9 +107,14 @@ pub(super) const KEYSTONE: Keys = Keys {
         "tenant_name",
         "domain_name",
         "password",
+        "password_file",
+        "application_credential_id",
+        "application_credential_secret",
+        "application_credential_secret_file",
         "version",
         "use_auth_cache",
         "cache_ttl",
+        "ca_file",
     ],
     ignored: &[],
 };

@@ -4,13 +4,15 @@
 //! that is less protected or less durable than its operator meant. So every
 //! problem is found before anything is opened, all are told at once, each
 //! with its place in the file; what the file asks for and this version does
-//! not have (TLS, Keystone) is an error; only keys that change nothing
+//! not have (TLS) is an error; only keys that change nothing
 //! are passed over, with a warning.
 
 mod address;
+mod auth;
 mod etcd;
 mod file;
 mod keys;
+mod keystone;
 mod logging;
 mod schemas;
 mod section;
@@ -19,7 +21,9 @@ mod section;
 mod tests;
 
 pub use address::Address;
+pub use auth::{Auth, Identity, Tokens};
 pub use etcd::{Etcd, Password};
+pub use keystone::{Keystone, Login};
 pub use logging::{Format, Level, LogFile, Logging, Stderr};
 
 use crate::cluster;
@@ -42,12 +46,16 @@ pub struct Config {
     pub schemas: Vec<PathBuf>,
     /// Where the API listens.
     pub address: Address,
-    /// Names that the server may be called by beside its address; any other
-    /// `Host` is refused, so that no web page can reach it by a name of its own.
+    /// Whose callers are listened to.
+    pub auth: Auth,
+    /// Names that the server may be called by beside its address. Where nobody
+    /// is asked who calls, any other `Host` is refused, so that no web page can
+    /// reach it by a name of its own.
     pub hosts: Vec<String>,
     /// A folder of static files, served where no route of the API matches.
     pub document_root: Option<PathBuf>,
-    /// Origins (`https://ui.example.net`) whose pages may call the API.
+    /// Origins (`https://ui.example.net`) whose pages may call the API; `*` for
+    /// any, where callers have to prove who they are.
     pub cors: Vec<String>,
     /// What is logged, and where to.
     pub logging: Logging,
@@ -64,6 +72,7 @@ impl Default for Config {
             key_file: None,
             schemas: Vec::new(),
             address: Address::default(),
+            auth: Auth::default(),
             hosts: Vec::new(),
             document_root: None,
             cors: Vec::new(),
@@ -98,8 +107,9 @@ pub enum Error {
     Invalid(Vec<document::Error>),
     /// The address can be reached from elsewhere and nobody asked for that.
     #[error(
-        "{0} can be reached from other machines and this server has no authentication: \
-         listen on 127.0.0.1, or accept it with --insecure"
+        "{0} can be reached from other machines and nobody is asked who they are: \
+         ask for tokens (`auth: tokens`, or --auth tokens), listen on 127.0.0.1, or accept it \
+         with --insecure"
     )]
     Exposed(Address),
 }
@@ -138,21 +148,26 @@ impl Config {
         match (&self.key_file, &self.etcd) {
             (Some(file), _) => file.clone(),
             (None, Some(_)) => PathBuf::from("./sdwan.key"),
-            (None, None) => {
-                let mut path = self.database.as_os_str().to_owned();
-                path.push(".key");
-                path.into()
-            }
+            (None, None) => beside(&self.database, ".key"),
         }
     }
 
-    /// Refuses to listen where others can reach an API without authentication,
+    /// Where the first admin's token is left: beside the database, with etcd in
+    /// `./sdwan.admin-token`.
+    pub fn admin_token(&self) -> PathBuf {
+        match &self.etcd {
+            Some(_) => PathBuf::from("./sdwan.admin-token"),
+            None => beside(&self.database, ".admin-token"),
+        }
+    }
+
+    /// Refuses to listen where others can reach an API that lets everybody in,
     /// also when the address did not come from a file.
     ///
     /// # Errors
     /// [`Error::Exposed`].
     pub fn guard(&self) -> Result<(), Error> {
-        if self.insecure || self.address.is_loopback() {
+        if self.insecure || self.address.is_loopback() || self.auth.protects() {
             Ok(())
         } else {
             Err(Error::Exposed(self.address.clone()))
@@ -168,6 +183,12 @@ impl Config {
     pub fn read_schemas(&self) -> Result<(Vec<Document>, Vec<String>), Error> {
         schemas::read_all(&self.schemas)
     }
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut path = file.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
 }
 
 fn read(path: &Path) -> Result<Document, Error> {

@@ -1,9 +1,11 @@
 //! Reading one mapping of the file: every wrong type, unknown key and key
 //! without a meaning is noted with its place, and reading goes on.
 
+use super::Password;
 use super::keys::Keys;
 use sdwan_model::document::{self, Node};
 use std::cell::RefCell;
+use std::path::Path;
 
 /// What reading the file brought up so far.
 #[derive(Default)]
@@ -78,6 +80,17 @@ impl<'a> Section<'a> {
     pub(super) fn parsed<T: std::str::FromStr<Err = String>>(&self, key: &str) -> Option<T> {
         let parsed = self.text(key)?.parse();
         parsed.map_err(|why: String| self.error(key, why)).ok()
+    }
+
+    /// A secret under `key`, or in the file that `KEY_file` names.
+    pub(super) fn password(&self, key: &str, folder: &Path) -> Option<Password> {
+        let written = self.text(key).map(|text| Password::Is(text.into()));
+        let filed = self.text(&format!("{key}_file"));
+        let filed = filed.map(|path| Password::In(folder.join(path)));
+        if written.is_some() && filed.is_some() {
+            self.error(key, format!("give a {key} or a {key}_file, not both"));
+        }
+        filed.or(written)
     }
 
     /// `true` or `false`; absent is false.

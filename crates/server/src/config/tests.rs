@@ -71,7 +71,7 @@ logging:
 }
 
 #[test]
-fn the_seeds_own_file_is_refused_for_what_it_would_lose() {
+fn the_seeds_own_file_asks_its_keystone() {
     let seed = r#"database:
     type: "sqlite3"
     connection: "./gobgp.db"
@@ -101,13 +101,19 @@ logging:
         level: INFO
         filename: ./gohan.log
 "#;
-    let told = errors(seed);
-    insta::assert_snapshot!(told, @r#"
-    gohan.yaml:7:1: :9998 can be reached from other machines and this server has no authentication: listen on 127.0.0.1, or accept it with --insecure
-    gohan.yaml:14:5: this version has no authentication: set it to false, and let only trusted users reach the address
-    gohan.yaml:20:1: "*" would let any web page change your routers, as this version has no authentication: name the origins, e.g. https://ui.example.net
-    "#);
-    assert!(!told.contains("hush"));
+    let loaded = load(seed).expect("every key means something");
+    assert!(!format!("{loaded:?}").contains("hush"));
+    let Some(Identity::Keystone(keystone)) = loaded.config.auth.identity else {
+        panic!("it asks for Keystone");
+    };
+    assert_eq!(keystone.auth_url.as_str(), "http://192.0.2.1:5000/v2.0");
+    let Login::User { name, project, .. } = &keystone.login else {
+        panic!("it has a user");
+    };
+    assert_eq!(
+        (name.as_str(), project.as_deref()),
+        ("admin", Some("admin"))
+    );
 }
 
 #[test]
@@ -141,7 +147,7 @@ fn every_wrong_type_is_told_at_once_without_its_value() {
 fn keys_of_gohan_that_mean_nothing_here_warn() {
     let loaded = load(
         "profiling: {enabled: true}\ndatabase: {max_open_conn: 100}\n\
-                       keystone: {fake: true}\nschemas: [\"embed://etc/schema/gohan.json\"]\n\
+                       keystone: {use_keystone: false, fake: true}\nschemas: [\"embed://etc/schema/gohan.json\"]\n\
                        document_root: embed\n",
     )
     .expect("warnings only");
@@ -149,7 +155,7 @@ fn keys_of_gohan_that_mean_nothing_here_warn() {
     insta::assert_snapshot!(told.join("\n"), @r#"
     gohan.yaml:1:1: "profiling" is not used: no profiler is built in
     gohan.yaml:2:12: "max_open_conn" is not used: the embedded store takes care of it
-    gohan.yaml:3:12: "fake" is not used: no Keystone is served
+    gohan.yaml:3:33: "fake" is not used: "use_keystone" is false
     gohan.yaml:4:11: embed://etc/schema/gohan.json is not used: Gohan's own kinds are built in
     gohan.yaml:5:1: "embed" is not used: no web UI is built in
     "#);
@@ -160,7 +166,29 @@ fn keys_of_gohan_that_mean_nothing_here_warn() {
 fn unsupported_features_fail_closed() {
     for (text, word) in [
         ("tls: {enabled: true}", "TLS"),
-        ("keystone: {use_keystone: true}", "authentication"),
+        ("keystone: {use_keystone: true}", "auth_url"),
+        (
+            "keystone: {use_keystone: true, auth_url: \"ftp://k\"}",
+            "no URL",
+        ),
+        (
+            "keystone: {use_keystone: true, auth_url: \"http://k/v3\"}",
+            "user_name",
+        ),
+        (
+            "keystone: {use_keystone: true, auth_url: \"http://k/v3\", user_name: u}",
+            "password_file",
+        ),
+        (
+            "keystone: {use_keystone: true, auth_url: \"http://k/v3\", user_name: u, password: p, \
+             application_credential_id: i, application_credential_secret: s}",
+            "no user",
+        ),
+        (
+            "keystone: {use_keystone: true, auth_url: \"http://k/v3\", user_name: u, password: p, \
+             version: v1}",
+            "v3 is",
+        ),
         ("etcd: [\"http://127.0.0.1\"]", "HOST:PORT"),
         ("etcd: \"ftp://127.0.0.1:2379\"", "ftp"),
         ("etcd: {}", "endpoints"),
@@ -337,6 +365,89 @@ fn only_insecure_listens_where_others_can_reach() {
 }
 
 #[test]
+fn callers_are_asked_for_tokens_where_that_is_said() {
+    let auth = |text: &str| load(text).expect(text).config.auth;
+    assert!(auth("{}").is_none() && auth("auth: none").is_none());
+    assert_eq!(auth("auth: tokens"), Auth::by_tokens());
+    let patient = auth("auth: tokens\ntokens: {max_age: 300}").tokens;
+    let max_age = std::time::Duration::from_secs(300);
+    assert_eq!(patient.map(|tokens| tokens.max_age), Some(max_age));
+    let fake = auth("keystone: {fake: true}");
+    assert!(!fake.is_none() && !fake.protects());
+    let both = auth("auth: tokens\nkeystone: {use_keystone: true, fake: true}");
+    assert!(both.tokens.is_some() && both.identity == Some(Identity::Fake));
+    for (text, word) in [
+        ("auth: token", "neither none nor tokens"),
+        ("auth: none\nkeystone: {fake: true}", "contradicts"),
+        ("auth: tokens\ntokens: {max_age: 9}", "from 10"),
+        ("auth: tokens\ntokens: {max_age: 1m}", "whole seconds"),
+        ("tokens: {min_age: 9}", "max_age"),
+    ] {
+        let told = errors(text);
+        assert!(told.contains(word), "{text}: {told}");
+    }
+    let unused = load("tokens: {max_age: 60}").expect("a warning").warnings;
+    assert!(unused[0].to_string().contains("not used"), "{unused:?}");
+}
+
+#[test]
+fn a_keystone_is_asked_as_the_file_says() {
+    let keystone = |more: &str| {
+        let text = format!(
+            "keystone: {{use_keystone: true, auth_url: \"http://192.0.2.1:5000/v3\", {more}}}"
+        );
+        let loaded = load(&text).unwrap_or_else(|told| panic!("{text}: {told}"));
+        match loaded.config.auth.identity {
+            Some(Identity::Keystone(keystone)) => (*keystone, loaded.warnings.len()),
+            other => panic!("{text}: {other:?}"),
+        }
+    };
+    let user = "user_name: u, password: hush";
+    for (more, seconds) in [
+        ("", 60),
+        (", cache_ttl: 0", 0),
+        (", cache_ttl: 90", 90),
+        (", cache_ttl: 15m", 900),
+        (", use_auth_cache: false, cache_ttl: 15m", 0),
+        (", use_auth_cache: true", 60),
+    ] {
+        let (keystone, warnings) = keystone(&format!("{user}{more}"));
+        assert_eq!(
+            (keystone.cache_ttl.as_secs(), warnings),
+            (seconds, 0),
+            "{more}"
+        );
+    }
+    let (old, warnings) = keystone(&format!("{user}, version: v2.0, ca_file: ca.pem"));
+    assert_eq!((old.ca_file, warnings), (Some("etc/ca.pem".into()), 1));
+    let application = "application_credential_id: i, application_credential_secret_file: s";
+    let (application, _) = keystone(application);
+    let secret = Password::In("etc/s".into());
+    let id = "i".to_owned();
+    assert_eq!(application.login, Login::Application { id, secret });
+    let told = errors(
+        "keystone: {use_keystone: true, auth_url: \"http://k/v3\", user_name: u, \
+         password: hush, cache_ttl: soon}",
+    );
+    assert!(told.contains("15m") && !told.contains("hush"), "{told}");
+}
+
+#[test]
+fn where_callers_prove_who_they_are_others_may_reach_the_server() {
+    let text = "address: \":9998\"\ncors: \"*\"\nauth: tokens\n";
+    let config = load(text).expect("protected").config;
+    assert_eq!(config.cors, ["*"]);
+    assert_eq!(config.guard(), Ok(()));
+    // Everybody has the fake Keystone's tokens.
+    let told = errors("address: \":9998\"\ncors: \"*\"\nkeystone: {fake: true}\n");
+    assert_eq!(told.lines().count(), 2, "{told}");
+    assert!(
+        told.contains("--insecure") && told.contains("any web page"),
+        "{told}"
+    );
+}
+
+#[test]
 fn addresses_read_and_print_alike() {
     for text in [":0", "127.0.0.1:9998", "[::1]:65535", "a-b.example:1"] {
         let address: Address = text.parse().expect(text);
@@ -451,6 +562,14 @@ fn the_manuals_files_are_right() {
     let configuration = files.next().expect("a configuration");
     let loaded = load(configuration).expect("a right configuration");
     assert_eq!(loaded.config.schemas, [Path::new("etc/./sites.yaml")]);
+    let tokens = files.next().expect("a configuration with tokens");
+    assert_eq!(
+        load(tokens).expect("a right configuration").config.auth,
+        Auth::by_tokens()
+    );
+    let keystone = files.next().expect("a configuration with a Keystone");
+    let auth = load(keystone).expect("a right configuration").config.auth;
+    assert!(matches!(auth.identity, Some(Identity::Keystone(_))));
     let etcd = files.next().expect("a configuration with an etcd");
     let etcd = load(etcd).expect("a right configuration").config.etcd;
     assert!(etcd.is_some_and(|etcd| etcd.identity.is_some()));

@@ -10,6 +10,7 @@ mod fib;
 mod sessions;
 
 use crate::api::CounterCache;
+use crate::auth::Authenticator;
 use crate::catalog::{Catalog, Snapshot};
 use crate::reconcile::Supervisor;
 use http::{Method, StatusCode};
@@ -91,6 +92,13 @@ impl Metrics {
         );
         metrics.store = Some(store);
         metrics
+    }
+
+    /// Also shows what comes of asking callers who they are.
+    #[must_use]
+    pub fn with_auth(mut self, auth: &Authenticator) -> Self {
+        auth.register(&mut self.registry);
+        self
     }
 
     /// Counts an answered request. `route` is one of few, never a path.

@@ -4,6 +4,7 @@
 use super::feed::Step;
 use super::record::{Declared, Leaving, Record, Rendering, json};
 use super::state::{Context, ROUTER, State};
+use crate::auth::Known;
 use crate::catalog::{Changes, Event, Scope, What};
 use crate::cluster::{Claimed, Keeper};
 use crate::keys::Key;
@@ -126,6 +127,10 @@ impl State {
                     .insert(scope.clone(), Arc::new(json(&entry.value)?));
                 touched.holds.insert(scope);
             }
+            Key::Token(id) => {
+                let known = Known::new(id, json(&entry.value)?);
+                self.tokens.insert(id.into(), Arc::new(known));
+            }
             Key::Member(id) => {
                 self.members
                     .insert(id.into(), Arc::new(json(&entry.value)?));
@@ -235,6 +240,9 @@ impl State {
             Key::Hold(scope) => {
                 self.holds.remove(&scope);
                 touched.holds.insert(scope);
+            }
+            Key::Token(id) => {
+                self.tokens.remove(id);
             }
             Key::Member(id) => {
                 self.members.remove(id);

@@ -3,6 +3,7 @@
 //! a pointer and holds nobody up.
 
 use super::record::{Declared, Record};
+use crate::auth::Known;
 use crate::catalog::{Hold, Scope, Shown};
 use crate::cluster::{Claimed, Keeper, Member};
 use crate::keys::{self, Key};
@@ -68,6 +69,8 @@ pub(crate) struct State {
     pub(super) reachability: OrdMap<Arc<str>, Arc<Reachability>>,
     pub(super) holds: OrdMap<Scope, Arc<Hold>>,
     /// By id.
+    pub(super) tokens: OrdMap<Arc<str>, Arc<Known>>,
+    /// By id.
     pub(super) members: OrdMap<Arc<str>, Arc<Member>>,
     /// By router.
     pub(super) claims: OrdMap<Arc<str>, Arc<Claimed>>,
@@ -93,6 +96,7 @@ impl State {
             owned: OrdMap::new(),
             reachability: OrdMap::new(),
             holds: OrdMap::new(),
+            tokens: OrdMap::new(),
             members: OrdMap::new(),
             claims: OrdMap::new(),
             keepers: OrdMap::new(),
@@ -380,6 +384,11 @@ impl State {
     pub(crate) fn held(&self, router: &str) -> bool {
         self.holds.contains_key(&Scope::All)
             || self.holds.contains_key(&Scope::Router(router.to_owned()))
+    }
+
+    /// The tokens that callers are known by, by id.
+    pub(crate) fn tokens(&self) -> &OrdMap<Arc<str>, Arc<Known>> {
+        &self.tokens
     }
 
     /// A row as readers see it.

@@ -10,7 +10,7 @@ use sdwan_model::plan::Plan;
 use sdwan_model::schema::Schemas;
 use sdwan_server::agents::Agents;
 use sdwan_server::api::{self, Limits};
-use sdwan_server::auth::Authenticator;
+use sdwan_server::auth::{Authenticator, Random};
 use sdwan_server::catalog::{Catalog, FORMAT, Options};
 use sdwan_server::cluster::{self, Membership, Role, Tenure};
 use sdwan_server::config::Config;
@@ -21,7 +21,7 @@ use sdwan_server::speaker::{Counters, Route};
 use sdwan_store::memory::Memory;
 use sdwan_store::{Commit, Op, Store};
 use serde_json::{Value, json};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +48,8 @@ pub struct Setup {
     /// Others work on the store, too.
     pub shared: bool,
     pub role: Role,
+    /// The time, in seconds since 1970.
+    pub now: Arc<AtomicI64>,
 }
 
 pub struct App {
@@ -55,6 +57,7 @@ pub struct App {
     pub catalog: Arc<Catalog>,
     pub live: Arc<FakeLive>,
     pub agents: Arc<Agents>,
+    pub auth: Arc<Authenticator>,
     pub shutdown: CancellationToken,
 }
 
@@ -84,7 +87,7 @@ impl Setup {
         let catalog = Catalog::open(
             Arc::clone(&store),
             Arc::new(schemas),
-            options_after(self.ids, self.shared),
+            options_after(self.ids, self.shared, self.now),
         )
         .await
         .expect("an empty store opens");
@@ -100,13 +103,15 @@ impl Setup {
             },
             "127.0.0.1:9998".into(),
         );
+        let auth = Authenticator::new(&self.config.auth, &catalog, random(self.ids));
+        let auth = Arc::new(auth.expect("nothing to read"));
         let deps = api::Deps {
-            auth: Arc::new(Authenticator::none()),
+            auth: Arc::clone(&auth),
             membership: Arc::new(membership),
             catalog: Arc::clone(&catalog),
             live: Arc::clone(&live) as Arc<dyn Live>,
             agents: Arc::clone(&agents),
-            metrics: Arc::new(Metrics::default()),
+            metrics: Arc::new(Metrics::default().with_auth(&auth)),
             instance: "test".into(),
             shutdown: shutdown.clone(),
         };
@@ -116,29 +121,42 @@ impl Setup {
             catalog,
             live,
             agents,
+            auth,
             shutdown,
         }
     }
 }
 
-/// Ids count up, the clock stands still.
+/// Ids count up, the clock stands still unless it is moved.
 pub fn options() -> Options {
-    options_after(0, false)
+    options_after(0, false, Arc::default())
 }
 
-fn options_after(ids: u64, shared: bool) -> Options {
+fn options_after(ids: u64, shared: bool, now: Arc<AtomicI64>) -> Options {
     // Opening a new store takes the first two.
     let next = AtomicU64::new(ids);
     Options {
         secrets: SecretBox::from_key([7; 32]),
         ids: Arc::new(move || Uuid::from_u128(next.fetch_add(1, Ordering::Relaxed).into())),
-        clock: Arc::new(|| jiff::Timestamp::UNIX_EPOCH),
+        clock: Arc::new(move || {
+            jiff::Timestamp::from_second(now.load(Ordering::Relaxed)).expect("a time")
+        }),
         tenure: Arc::new(match shared {
             true => Tenure::shared(format!("test-{ids}")),
             false => Tenure::alone("test"),
         }),
         format: FORMAT,
     }
+}
+
+/// Secrets count up, too.
+fn random(first: u64) -> Random {
+    let next = AtomicU64::new(first);
+    Arc::new(move || {
+        let mut secret = [0xff; 32];
+        secret[..8].copy_from_slice(&next.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+        secret
+    })
 }
 
 /// What another program writes into the store.
@@ -208,6 +226,20 @@ impl App {
             status: parts.status,
             headers: parts.headers,
             text: String::from_utf8(bytes.to_vec()).expect("UTF-8"),
+        }
+    }
+
+    /// With a token.
+    pub async fn call(&self, token: &str, method: Method, path: &str, body: Value) -> Reply {
+        let headers = [("x-auth-token", token)];
+        match body {
+            Value::Null => {
+                let mut request = request(method, path, Body::empty());
+                let token = token.parse().expect("a value");
+                request.headers_mut().insert("x-auth-token", token);
+                self.send(request).await
+            }
+            body => self.write(method, path, &body, &headers).await,
         }
     }
 

@@ -4,6 +4,7 @@
 mod about;
 mod bad_input;
 mod cluster;
+mod fake;
 mod fib;
 mod fresh;
 mod guard;
@@ -13,5 +14,6 @@ mod own_kinds;
 mod routers;
 mod rows;
 mod socket;
+mod tokens;
 mod transaction;
 mod watch;

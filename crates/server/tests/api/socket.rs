@@ -30,6 +30,7 @@ fn deps() -> Deps {
         dial: Arc::new(Nowhere),
         ids: catalog.ids,
         clock: catalog.clock,
+        random: Arc::new(|| [7; 32]),
         settings: Settings::new(Arc::new(|| 0.5)),
         instance: "test".into(),
         cluster: None,

@@ -2,7 +2,7 @@
 
 mod parts;
 
-use super::fib;
+use super::{fib, tokens};
 use parts::{
     dry_run, fields_param, flag, header, min_revision, path_params, problem, problem_response,
     query, reference, request, responses, wrapped,
@@ -44,7 +44,15 @@ pub(super) fn document(schemas: &Schemas) -> Value {
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "paths": paths,
-        "components": { "schemas": components },
+        // Where nobody is asked who he is, none of them is needed.
+        "security": [{}, { "token": [] }, { "bearer": [] }],
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "token": { "type": "apiKey", "in": "header", "name": "X-Auth-Token" },
+                "bearer": { "type": "http", "scheme": "bearer" },
+            },
+        },
     })
 }
 
@@ -275,6 +283,8 @@ fn of_the_server() -> Vec<(String, Value)> {
         ("/sdwan/v1/routers/{id}/fib".into(), fib_report()),
         ("/sdwan/v1/holds".into(), holds),
         ("/sdwan/v1/holds/{id}".into(), one),
+        ("/sdwan/v1/tokens".into(), all_tokens()),
+        ("/sdwan/v1/tokens/{id}".into(), one_token()),
         ("/sdwan/v1/transaction".into(), transaction()),
         ("/gohan/v0.1/schemas".into(), get("schemas", "The kinds")),
         ("/gohan/v0.1/schemas/{id}".into(), schema),
@@ -327,6 +337,94 @@ fn fib_report() -> Value {
                 "content": { "application/json": { "schema": body } },
             },
             "responses": responses(&[("204", "Taken", None)]),
+        },
+    })
+}
+
+fn all_tokens() -> Value {
+    let text = |most: usize| json!({ "type": "string", "minLength": 1, "maxLength": most });
+    let time = |null: bool| match null {
+        true => json!({ "type": ["string", "null"], "format": "date-time" }),
+        false => json!({ "type": "string", "format": "date-time" }),
+    };
+    let mut tenant = text(tokens::MAX_NAME);
+    tenant["type"] = json!(["string", "null"]);
+    let mut role = text(tokens::MAX_NAME);
+    role["pattern"] = "^[A-Za-z0-9_.-]+$".into();
+    let roles = json!({
+        "type": "array",
+        "items": role,
+        "minItems": 1,
+        "maxItems": tokens::MAX_ROLES,
+    });
+    let life = json!({ "type": ["integer", "null"], "minimum": 1, "maximum": tokens::MAX_LIFE });
+    let body = json!({
+        "type": "object",
+        "properties": {
+            "name": text(tokens::MAX_NAME),
+            "roles": roles,
+            "tenant": tenant,
+            "expires_in": life,
+        },
+        "required": ["name", "roles"],
+        "additionalProperties": false,
+    });
+    let shown = json!({
+        "type": "object",
+        "properties": {
+            "id": text(64),
+            "name": text(tokens::MAX_NAME),
+            "roles": roles,
+            "tenant": tenant,
+            "created": time(false),
+            "created_by": { "type": "string" },
+            "expires": time(true),
+            "expired": { "type": "boolean" },
+        },
+        "required": [
+            "id", "name", "roles", "tenant", "created", "created_by", "expires", "expired",
+        ],
+    });
+    let mut made = shown.clone();
+    made["properties"]["token"] = json!({ "type": "string" });
+    let list = json!({
+        "type": "object",
+        "properties": {
+            "tokens": { "type": "array", "items": shown },
+            "text": { "type": "string" },
+        },
+        "required": ["tokens", "text"],
+    });
+    let made = json!({
+        "type": "object",
+        "properties": { "token": made },
+        "required": ["token"],
+    });
+    json!({
+        "get": {
+            "operationId": "tokens",
+            "summary": "Every token of the server's own",
+            "responses": responses(&[("200", "The tokens, without their secrets", Some(list))]),
+        },
+        "post": {
+            "operationId": "create_token",
+            "summary": "Makes a token; this answer alone has it",
+            "requestBody": {
+                "required": true,
+                "content": { "application/json": { "schema": body } },
+            },
+            "responses": responses(&[("201", "The token", Some(made))]),
+        },
+    })
+}
+
+fn one_token() -> Value {
+    json!({
+        "parameters": path_params(&["id"]),
+        "delete": {
+            "operationId": "revoke_token",
+            "summary": "Revokes a token, by its id or its name",
+            "responses": responses(&[("204", "Revoked", None)]),
         },
     })
 }
