@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use axum::Router;
@@ -15,21 +16,32 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use sdwan_keystone::credentials::Target;
+use sdwan_keystone::{Credentials, Error};
 use sdwan_lab::bench::free_port;
 use sdwan_lab::daemon::Daemon;
 use sdwan_lab::keystone::{Keystone, REGION, named, password_for};
 use sdwan_lab::{harness, tools};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep};
+
+/// How long something may take that comes about by itself.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A gate before a server: it lets through what has a valid token.
 struct Gate {
     server: String,
     http: reqwest::Client,
     keystone: sdwan_keystone::Keystone,
-    own: SecretString,
+    admin: Credentials,
+    own: Mutex<SecretString>,
     /// The tokens that came, one after the other.
     seen: Mutex<Vec<String>>,
+    /// What was answered, e.g. `GET /v2.0/routers 200`.
+    answered: Mutex<Vec<String>>,
 }
 
 impl Gate {
@@ -40,8 +52,24 @@ impl Gate {
         if seen.last() != Some(&token) {
             seen.push(token.clone());
         }
-        let judged = self.keystone.validate(&self.own, &token.into()).await;
+        self.is_valid(&token.into()).await
+    }
+
+    async fn is_valid(&self, token: &SecretString) -> bool {
+        let mut own = self.own.lock().await;
+        let mut judged = self.keystone.validate(&own, token).await;
+        if matches!(judged, Err(Error::OwnToken { .. }))
+            && let Ok(session) = self.keystone.login(&self.admin).await
+        {
+            *own = session.token;
+            judged = self.keystone.validate(&own, token).await;
+        }
         matches!(judged, Ok(Some(_)))
+    }
+
+    async fn count(&self, line: &str) -> usize {
+        let answered = self.answered.lock().await;
+        answered.iter().filter(|answer| *answer == line).count()
     }
 
     async fn pass(State(gate): State<Arc<Self>>, request: Request) -> Response {
@@ -54,6 +82,7 @@ impl Gate {
         let body = axum::body::to_bytes(body, 1 << 20)
             .await
             .unwrap_or_default();
+        let what = format!("{} {path}", parts.method);
         let request = gate
             .http
             .request(parts.method, format!("{}{path}", gate.server));
@@ -63,6 +92,8 @@ impl Gate {
         match typed.send().await {
             Ok(answer) => {
                 let status = answer.status();
+                let line = format!("{what} {}", status.as_u16());
+                gate.answered.lock().await.push(line);
                 let body = answer.bytes().await.unwrap_or_default();
                 (status, Body::from(body)).into_response()
             }
@@ -83,7 +114,12 @@ struct World {
 
 impl World {
     async fn up() -> Result<Self> {
-        let keystone = Keystone::start().await?;
+        Self::up_with(Duration::from_secs(3600)).await
+    }
+
+    /// With a Keystone whose tokens are good for so long.
+    async fn up_with(life: Duration) -> Result<Self> {
+        let keystone = Keystone::start_with(life).await?;
         let project = keystone.project("blue").await?;
         let user = keystone.user("op", "correct-horse").await?;
         let place = format!("projects/{project}");
@@ -99,9 +135,11 @@ impl World {
         let gate = Arc::new(Gate {
             server: format!("http://{address}"),
             http: sdwan_http::local()?.build()?,
-            own: keystone.login(&keystone.admin()).await?.token,
+            admin: keystone.admin(),
+            own: Mutex::default(),
             keystone: keystone.client()?,
             seen: Mutex::default(),
+            answered: Mutex::default(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
@@ -358,8 +396,7 @@ fn a_login_is_kept_renewed_and_forgotten() {
         let token = SecretString::from(world.gate.seen.lock().await.pop().context("a token")?);
         world.does("sdwan logout", &alone).await?;
         ensure!(world.kept()?.is_empty(), "{:?}", world.kept()?);
-        let own = &world.gate.own;
-        ensure!(world.gate.keystone.validate(own, &token).await?.is_none());
+        ensure!(!world.gate.is_valid(&token).await);
         world.fails(list, &alone).await?;
         ensure!(
             world
@@ -380,6 +417,87 @@ fn a_login_is_kept_renewed_and_forgotten() {
         // Where nobody can be asked, what to do is said.
         let said = world.fails("sdwan login", &alone).await?;
         ensure!(said.contains("--token-file"), "{said}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_login_ends_and_is_renewed_before() {
+    harness::inside_async(env!("CARGO_BIN_EXE_lab"), || async {
+        let world = World::up_with(Duration::from_secs(50)).await?;
+        let list = "gohan client router list";
+        let op = world.op();
+        let (op, alone) = (
+            borrowed(&op),
+            [("GOHAN_ENDPOINT_URL", world.endpoint.as_str())],
+        );
+        let end = Instant::now() + LIMIT;
+        world.does("sdwan login", &op).await?;
+        world.gate.seen.lock().await.clear();
+        // With a password another token comes before the first one is refused.
+        while world.gate.seen.lock().await.len() < 2 {
+            ensure!(Instant::now() < end, "the token is not renewed");
+            world.does(list, &op).await?;
+            sleep(PAUSE).await;
+        }
+        // Without one, the last of them ends.
+        let said = loop {
+            ensure!(Instant::now() < end, "the token does not end");
+            let output = world.shell(list, &alone).await?;
+            if !output.status.success() {
+                break text(&output.stderr);
+            }
+            sleep(PAUSE).await;
+        };
+        ensure!(said.contains("run `sdwan login`"), "{said}");
+        Ok(())
+    });
+}
+
+#[test]
+fn an_agent_logs_in_like_all_others_and_again_when_it_has_to() {
+    harness::inside_async(env!("CARGO_BIN_EXE_lab"), || async {
+        let world = World::up().await?;
+        let op = world.op();
+        let create = "gohan client router create --host_name R --router_id 10.0.1.1 \
+                      --local_as 65001 --mgmt_addr 127.0.0.103 --fib agent";
+        world.does(create, &borrowed(&op)).await?;
+        let mut command = Command::new(tools::built("sdwan")?);
+        // What it reports is that there is no gobgpd: that is enough here.
+        command
+            .args(["agent", "--gobgpd", "127.0.0.1:1", "--listen", "none"])
+            .args([
+                "--table",
+                "4000",
+                "--router",
+                "R",
+                "--server",
+                &world.endpoint,
+            ])
+            .env_clear()
+            .envs(op.iter().cloned());
+        let mut agent = Daemon::start_here(world.folder.path(), "sdwan-agent", command)?;
+        let report = "PUT /sdwan/v1/routers/R/fib 204";
+        let end = Instant::now() + LIMIT;
+        world.gate.seen.lock().await.clear();
+        for wanted in [1, 2] {
+            while world.gate.count(report).await < wanted {
+                agent.check()?;
+                ensure!(Instant::now() < end, "{}", agent.log()?);
+                sleep(PAUSE).await;
+            }
+            // The next report comes with a token that is worth nothing, then with another one.
+            let token = world.gate.seen.lock().await.last().cloned();
+            world
+                .keystone
+                .revoke(&token.context("a token")?.into())
+                .await?;
+        }
+        ensure!(
+            world.gate.seen.lock().await.len() == 2,
+            "one token a revocation"
+        );
+        ensure!(!agent.log()?.contains("correct-horse"));
         Ok(())
     });
 }

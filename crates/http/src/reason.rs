@@ -42,9 +42,10 @@ fn advice(error: &rustls::Error) -> Option<&'static str> {
     use AlertDescription as Alert;
     use CertificateError as Certificate;
     Some(match error {
-        rustls::Error::InvalidCertificate(Certificate::UnknownIssuer) => {
-            "its certificate is signed by nobody who is trusted here"
-        }
+        // The latter where two authorities have the same name.
+        rustls::Error::InvalidCertificate(
+            Certificate::UnknownIssuer | Certificate::BadSignature,
+        ) => "its certificate is signed by nobody who is trusted here",
         rustls::Error::InvalidCertificate(
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
         ) => "name it as its certificate does, or have its certificate name it so",
