@@ -3,6 +3,7 @@
 
 use sdwan_model::action::Action;
 use sdwan_model::document::Document;
+use sdwan_model::policy::{Caller, Policies};
 use sdwan_model::resource::Body;
 use sdwan_model::schema::{Kind, Schemas};
 use sdwan_model::validate::{self, Violation};
@@ -36,6 +37,56 @@ pub fn schema_file(data: &[u8]) {
                 assert!(placed(error.line, error.column), "{error}");
             }
         }
+    }
+}
+
+/// Policies are understood, or every error stands somewhere in the file; what
+/// they come to is never more than an admin may do, and the same whichever
+/// comes first.
+pub fn policy_file(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(document) = Document::parse("fuzz.yaml", text) else {
+        return;
+    };
+    let mut turned = document.clone();
+    if let Some(Value::Array(list)) = turned.value.get_mut("policies") {
+        list.reverse();
+    }
+    let schemas = Schemas::builtin();
+    let lines = text.lines().count().max(1);
+    let policies = match Policies::load(&[document], &schemas) {
+        Ok((policies, _)) => policies,
+        Err(errors) => {
+            assert!(!errors.is_empty());
+            for error in errors {
+                assert!((1..=lines + 1).contains(&error.line), "{error}");
+            }
+            return;
+        }
+    };
+    let turned = Policies::load(&[turned], &schemas);
+    let turned = turned.map_or_else(|_| unreachable!("the same policies"), |(turned, _)| turned);
+    for role in ["admin", "operator", "reader", "member", "Nobody"] {
+        let caller = Caller {
+            roles: vec![role.to_owned()],
+            ..Caller::nobody()
+        };
+        let (access, other) = (policies.access(&caller), turned.access(&caller));
+        assert_eq!(access.is_everything(), other.is_everything());
+        for action in ["create", "read", "update", "delete"] {
+            for path in ["/metrics", "/sdwan/v1/tokens", "/v2.0/routers"] {
+                let allowed = access.allows(action, path);
+                assert_eq!(allowed, other.allows(action, path));
+                assert!(!(allowed && access.denies(action, path)));
+            }
+            for kind in schemas.iter() {
+                let fields = access.on(action, kind, "x").widest();
+                assert_eq!(fields, other.on(action, kind, "x").widest());
+            }
+        }
+        assert!(schemas.for_caller(&access).iter().count() <= schemas.iter().count());
     }
 }
 

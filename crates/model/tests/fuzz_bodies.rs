@@ -69,6 +69,11 @@ const SCHEMAS: &[&[u8]] = &[
     br#"{"schemas": [{"id": "router", "schema": {"properties": {"site": {"type": "string"}}}}]}"#,
 ];
 
+const POLICIES: &[&[u8]] = &[
+    b"policies:\n- {principal: noc, action: read, resource: {path: '/v2.0/(routers|neighbors)(/.*)?', properties: [host_name, status]}}\n- {principal: noc, action: '*', effect: deny, resource: {path: /sdwan/.*}}\n",
+    b"policies:\n- principal: member\n  action: update\n  scope: [tenant]\n  tenant_id: 'a|b'\n  resource: {path: .*, blacklistProperties: [auth_password]}\n  condition:\n  - is_owner\n  - {type: belongs_to, action: read, tenant_id: b}\n  - {type: property, match: {host_name: {a: [b, c]}, peer_as: [1, 2]}}\n  - or: [is_owner, {and: [{match: {property: local_as, type: neq, value: 1}}]}]\n- {principal: Nobody, resource: {path: /favicon.ico}}\n",
+];
+
 const BODIES: &[&[u8]] = &[
     br#"0{"host_name":"r","mgmt_addr":"10.0.0.1","router_id":"1.1.1.1","local_as":65001}"#,
     br#"1{"host_name":"r","neighbor_addr":"2001:db8::1","peer_as":1,"hold_time":9,"keepalive_interval":3,"families":["ipv4-unicast"],"auth_password":"x","passive":true,"local_address":"::1"}"#,
@@ -97,6 +102,11 @@ proptest! {
     }
 
     #[test]
+    fn policy_file(data in edited(POLICIES)) {
+        bodies::policy_file(&data);
+    }
+
+    #[test]
     fn api_body(data in edited(BODIES)) {
         bodies::api_body(&data);
     }
@@ -114,6 +124,11 @@ fn seeds_are_right() {
     for schema in &SCHEMAS[1..] {
         let text = std::str::from_utf8(schema).unwrap();
         Schemas::load(&[Document::parse("seed", text).unwrap()]).unwrap();
+    }
+    for policies in POLICIES {
+        let text = std::str::from_utf8(policies).unwrap();
+        let document = Document::parse("seed", text).unwrap();
+        sdwan_model::policy::Policies::load(&[document], &Schemas::builtin()).unwrap();
     }
     for (kind, body) in Schemas::builtin().iter().zip(BODIES) {
         let value = serde_json::from_slice(&body[1..]).unwrap();

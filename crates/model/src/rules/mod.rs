@@ -30,6 +30,17 @@ pub trait View {
     /// first, else any of them: so of rows that collide at least one is told
     /// of another.
     fn holder(&self, kind: &str, label: &str, value: &str) -> Option<ResourceRef>;
+    /// Whether whoever writes may be told of this row. One that is hidden from
+    /// him reads like one that is not there; only that a value is taken can't
+    /// be hidden.
+    fn sees(&self, _row: &ResourceRef) -> bool {
+        true
+    }
+    /// Whether `row` may name that row by this property: it sees the row, or
+    /// the name was there before.
+    fn may_name(&self, _row: &Row, _property: &str, _named: &ResourceRef) -> bool {
+        true
+    }
 }
 
 /// One rule broken by one row.

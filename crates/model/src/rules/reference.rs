@@ -65,7 +65,8 @@ pub(super) fn check(
     broken: &mut Vec<Broken>,
 ) {
     for (name, relation, value) in relations(kind, row) {
-        if resolve(schemas.get(&relation.kind), view, relation, value).is_none() {
+        let named = resolve(schemas.get(&relation.kind), view, relation, value);
+        if !named.is_some_and(|named| view.may_name(row, name, &named)) {
             broken.push(Broken::Invalid(Violation::of(
                 name,
                 format!(

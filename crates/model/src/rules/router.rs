@@ -46,9 +46,12 @@ pub(super) fn same(a: &str, b: &str) -> bool {
 fn address_of_router(schemas: &Schemas, kind: &Kind, view: &dyn View, row: &Row) -> Option<String> {
     kind.properties.get(MGMT_ADDR)?;
     let mut relations = reference::relations(kind, row);
-    let (_, relation, value) =
+    let (property, relation, value) =
         relations.find(|(name, r, _)| *name == HOST_NAME && r.kind == ROUTER)?;
     let named = reference::resolve(schemas.get(ROUTER), view, relation, value)?;
+    if !view.may_name(row, property, &named) {
+        return None;
+    }
     let router = view.get(&named.kind, &named.id)?;
     router.text(MGMT_ADDR).map(str::to_owned)
 }

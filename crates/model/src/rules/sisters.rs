@@ -30,12 +30,15 @@ pub(super) fn check(view: &dyn View, row: &Row, broken: &mut Vec<Broken>) {
             Value::Null => "left unset".to_owned(),
             set => brief(set),
         };
+        let sister = match view.sees(&other.reference()) {
+            true => other.reference().to_string(),
+            false => "another row".to_owned(),
+        };
         broken.push(Broken::Invalid(Violation::of(
             name,
             format!(
-                "must be {right} as in {}: both rows are statement {} of policy {} for {}; \
+                "must be {right} as in {sister}: both rows are statement {} of policy {} for {}; \
                  change all of them in one transaction, or delete the others first",
-                other.reference(),
                 brief(value(row, "statement_name")),
                 brief(value(row, "policy_name")),
                 value(row, "apply_direction").as_str().unwrap_or_default(),

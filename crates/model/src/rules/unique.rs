@@ -65,7 +65,11 @@ pub(super) fn check(kind: &Kind, view: &dyn View, row: &Row, broken: &mut Vec<Br
             [] => String::new(),
             several => format!(" with {}", several.join(", ")),
         };
-        let message = format!("{}{within} is taken by {by}", shown(name));
+        let by_whom = match view.sees(&by) {
+            true => format!(" by {by}"),
+            false => String::new(),
+        };
+        let message = format!("{}{within} is taken{by_whom}", shown(name));
         broken.push(Broken::Taken {
             violation: Violation::of(name, message),
             by,

@@ -41,7 +41,7 @@ pub(super) struct Declaration<'a> {
 }
 
 /// Takes the value out of a result and puts its error among the others.
-pub(super) fn keep<T>(result: Result<T, Error>, errors: &mut Vec<Error>) -> Option<T> {
+pub(crate) fn keep<T>(result: Result<T, Error>, errors: &mut Vec<Error>) -> Option<T> {
     result.map_err(|e| errors.push(e)).ok()
 }
 
@@ -200,7 +200,7 @@ fn action_of(node: &Node<'_>, errors: &mut Vec<Error>) -> Option<ActionSchema> {
 }
 
 /// A member that must be text; null is as good as absent.
-pub(super) fn text(node: &Node<'_>, key: &str, errors: &mut Vec<Error>) -> Option<String> {
+pub(crate) fn text(node: &Node<'_>, key: &str, errors: &mut Vec<Error>) -> Option<String> {
     let member = member(node, key)?;
     keep(member.text(), errors).map(str::to_owned)
 }

@@ -2,8 +2,8 @@
 //! Everything else is an error, since a key that is silently ignored is a
 //! rule that silently does not hold.
 
-/// At the top of a file. Of the last two, whoever loads the file says that
-/// nothing comes of them.
+/// At the top of a file. `policies` are read on their own; of `extensions`,
+/// whoever loads the file says that nothing comes of them.
 pub(super) const FILE: [&str; 3] = ["schemas", "policies", "extensions"];
 
 /// The views that a property may be in, where `view` lists them.

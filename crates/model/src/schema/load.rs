@@ -49,7 +49,10 @@ fn declared<'a>(
     }
     errors.extend(root.unknown_keys(&keys::FILE));
     let Some(schemas) = root.get("schemas") else {
-        errors.push(root.error("the file has no schemas: it must list them under the key schemas"));
+        if root.get("policies").is_none() {
+            let message = "the file has no schemas: it must list them under the key schemas";
+            errors.push(root.error(message));
+        }
         return Vec::new();
     };
     let entries = keep(schemas.items(), errors).unwrap_or_default();

@@ -17,6 +17,7 @@ mod property;
 mod resolve;
 
 pub(crate) use check::Check;
+pub(crate) use declaration::{keep, text};
 
 use crate::document;
 use crate::document::Document;
@@ -212,6 +213,15 @@ impl Schemas {
     pub fn children<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Arc<Kind>> {
         let is_child = move |k: &&Arc<Kind>| k.parent.as_deref() == Some(kind);
         self.kinds.values().filter(is_child)
+    }
+}
+
+impl FromIterator<Arc<Kind>> for Schemas {
+    fn from_iter<I: IntoIterator<Item = Arc<Kind>>>(kinds: I) -> Self {
+        let kinds = kinds.into_iter();
+        Self {
+            kinds: kinds.map(|kind| (kind.id.clone(), kind)).collect(),
+        }
     }
 }
 

@@ -63,7 +63,7 @@ fn kind(declaration: &Declaration<'_>, errors: &mut Vec<Error>) -> Option<Kind> 
         builtin: declaration.builtin,
         source: Value::Null,
     };
-    kind.source = source(&kind);
+    kind.refresh_source();
     Some(kind)
 }
 
@@ -294,6 +294,13 @@ fn unique_together(
 }
 
 /// The form in which Gohan's API shows a schema.
+impl Kind {
+    /// Says in `source` what the kind is by now.
+    pub(crate) fn refresh_source(&mut self) {
+        self.source = source(self);
+    }
+}
+
 fn source(kind: &Kind) -> Value {
     let properties: serde_json::Map<String, Value> = kind
         .properties
