@@ -197,6 +197,32 @@ impl World {
         Ok(text(&output.stderr))
     }
 
+    /// A server that asks Keystone itself, configured as the seed's was; it is
+    /// in the catalog under this name.
+    async fn asking_server(&self, service: &str) -> Result<Daemon> {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
+        let folder = self.folder.path().join(service);
+        fs::create_dir(&folder)?;
+        let configuration = format!(
+            "address: \"{address}\"\ndatabase: {{type: sqlite3, connection: ./gobgp.db}}\n\
+             keystone:\n  use_keystone: true\n  fake: false\n  auth_url: \"{}/v2.0\"\n  \
+             user_name: admin\n  tenant_name: admin\n  password: \"{}\"\n  version: v2.0\n  \
+             cache_ttl: 0\n",
+            self.keystone.root_url(),
+            self.keystone.admin_password().expose_secret(),
+        );
+        fs::write(folder.join("gohan.yaml"), configuration)?;
+        let mut command = Command::new(tools::built("gohan")?);
+        command
+            .current_dir(&folder)
+            .args(["server", "--config-file", "gohan.yaml"]);
+        let mut server = Daemon::start_here(&folder, "asking-server", command)?;
+        server.wait_for_address(address)?;
+        let url = format!("http://{address}");
+        self.keystone.service(service, &url).await?;
+        Ok(server)
+    }
+
     fn write(&self, name: &str, content: &str) -> Result<PathBuf> {
         let path = self.folder.path().join(name);
         fs::write(&path, content)?;
@@ -240,6 +266,7 @@ fn mode(path: &Path) -> Result<u32> {
 fn the_seeds_session_works_as_it_stands() {
     harness::inside_async(env!("CARGO_BIN_EXE_lab"), || async {
         let world = World::up().await?;
+        let _server = world.asking_server("orchestrator").await?;
         // As packstack wrote it in those days.
         let rc = format!(
             "unset OS_SERVICE_TOKEN\nexport OS_USERNAME=admin\nexport OS_PASSWORD={}\n\
@@ -250,7 +277,7 @@ fn the_seeds_session_works_as_it_stands() {
         );
         world.write("keystonerc_admin", &rc)?;
         let rc = format!(
-            "export GOHAN_SERVICE_NAME=gohan\nexport GOHAN_REGION={REGION}\n\
+            "export GOHAN_SERVICE_NAME=orchestrator\nexport GOHAN_REGION={REGION}\n\
              export GOHAN_SCHEMA_URL=/gohan/v0.1/schemas\nexport GOHAN_CACHE_SCHEMAS=true\n\
              export GOHAN_CACHE_TIMEOUT=5m\nexport GOHAN_CACHE_PATH=~/.cached-gohan-schemas\n"
         );
@@ -271,6 +298,21 @@ fn the_seeds_session_works_as_it_stands() {
         let other = format!("{sourced} GOHAN_REGION=Two gohan client router list");
         let said = world.fails(&other, &[]).await?;
         ensure!(said.contains("it has public in RegionOne"), "{said}");
+
+        // A login that is kept, found again by how the server is looked up.
+        world.does(&format!("{sourced} sdwan login"), &[]).await?;
+        let alone = "source gohan_cli.rc; export OS_AUTH_URL=KEYSTONE/v2.0 OS_REGION_NAME=REGION;";
+        let alone = alone.replace("KEYSTONE", &world.keystone.root_url());
+        let alone = alone.replace("REGION", REGION);
+        let list = format!("{alone} gohan client router list");
+        ensure!(world.does(&list, &[]).await?.contains("| GoBGP-1   | "));
+        // The server knows nobody without it.
+        world.does(&format!("{alone} sdwan logout"), &[]).await?;
+        let said = world.fails(&list, &[]).await?;
+        ensure!(
+            said.contains("run `sdwan login`") || said.contains("log in"),
+            "{said}"
+        );
         Ok(())
     });
 }
