@@ -136,7 +136,7 @@ async fn restore(config: &Config, from: Option<&Path>) -> anyhow::Result<String>
 }
 
 async fn check(config: &Config) -> anyhow::Result<String> {
-    let checked = upkeep::check(&read(config).await?, schemas(config)?);
+    let checked = upkeep::check(&read(config).await?, schemas(config)?.0);
     let kinds: Vec<String> = checked
         .rows
         .iter()

@@ -13,6 +13,7 @@ use crate::reconcile::{Settings, Supervisor};
 use crate::secrets::SecretBox;
 use crate::speaker::Dial;
 use sdwan_model::document;
+use sdwan_model::policy::Policies;
 use sdwan_model::schema::Schemas;
 use sdwan_store::Store;
 use std::net::SocketAddr;
@@ -109,7 +110,7 @@ impl Server {
     /// Whatever keeps it from starting; then nothing runs.
     pub async fn start(config: &Config, deps: Deps) -> Result<Self, Error> {
         config.guard()?;
-        let schemas = schemas(config)?;
+        let (schemas, policies) = schemas(config)?;
         // First of all, so that a second server says so before it touches anything.
         let unable = |error: std::io::Error| Error::Listen {
             address: config.address.clone(),
@@ -146,6 +147,7 @@ impl Server {
         let dependencies = api::Deps {
             catalog: Arc::clone(&catalog),
             auth: Arc::clone(&auth),
+            policies,
             membership: Arc::clone(&membership),
             live: Arc::clone(&supervisor) as Arc<dyn crate::live::Live>,
             agents: Arc::clone(&agents),
@@ -206,15 +208,20 @@ impl Server {
     }
 }
 
-/// The built-in kinds and the operator's.
+/// The built-in kinds and the operator's, and who may do what with them.
 ///
 /// # Errors
 /// Everything that is wrong with the schema files.
-pub fn schemas(config: &Config) -> Result<Arc<Schemas>, config::Error> {
+pub fn schemas(config: &Config) -> Result<(Arc<Schemas>, Policies), config::Error> {
     let (documents, warnings) = config.read_schemas()?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
     let invalid = |errors: Vec<document::Error>| config::Error::Invalid(errors);
-    Schemas::load(&documents).map(Arc::new).map_err(invalid)
+    let schemas = Schemas::load(&documents).map_err(invalid)?;
+    let (policies, warnings) = Policies::load(&documents, &schemas).map_err(invalid)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok((Arc::new(schemas), policies))
 }

@@ -8,6 +8,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
+use sdwan_model::policy::Access;
 use sdwan_model::schema::Schemas;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -22,7 +23,7 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    pub(super) fn new(schemas: &Schemas) -> Self {
+    pub(super) fn new(schemas: &Schemas, access: &Access) -> Self {
         let all: Vec<&Value> = schemas.iter().map(|kind| &kind.source).collect();
         let one = |source: &Value| bytes(&json!({ "schema": source }));
         Self {
@@ -32,11 +33,11 @@ impl Documents {
                 .map(|kind| (kind.id.clone(), one(&kind.source)))
                 .collect(),
             version: bytes(&json!({ "app": "sdwan", "version": env!("CARGO_PKG_VERSION") })),
-            openapi: bytes(&openapi::document(schemas)),
+            openapi: bytes(&openapi::document(schemas, access)),
         }
     }
 
-    pub(super) fn answer(&self, endpoint: &Endpoint, id: &str) -> Result<Response<Body>, Problem> {
+    fn answer(&self, endpoint: &Endpoint, id: &str) -> Result<Response<Body>, Problem> {
         let document = match endpoint {
             Endpoint::Schemas => Some(&self.schemas),
             Endpoint::Schema => self.schema.get(id),
@@ -47,6 +48,20 @@ impl Documents {
         let document = document.ok_or_else(missing)?;
         Ok(respond("application/json", document.clone()))
     }
+}
+
+/// A document as the caller may know it.
+pub(super) fn document(
+    api: &Api,
+    endpoint: &Endpoint,
+    id: &str,
+    access: &Access,
+) -> Result<Response<Body>, Problem> {
+    if access.is_everything() {
+        return api.about.answer(endpoint, id);
+    }
+    let schemas = api.catalog.schemas().for_caller(access);
+    Documents::new(&schemas, access).answer(endpoint, id)
 }
 
 fn bytes(document: &Value) -> Bytes {

@@ -8,6 +8,7 @@ use super::routers::respond;
 use crate::cluster::Member;
 use axum::body::Body;
 use http::{Response, Uri};
+use sdwan_model::policy::Access;
 use sdwan_model::resource::Row;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -15,10 +16,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 /// Every member and every router.
-pub(super) fn show(api: &Api, uri: &Uri) -> Result<Response<Body>, Problem> {
+pub(super) fn show(api: &Api, access: &Access, uri: &Uri) -> Result<Response<Body>, Problem> {
     Params::new(uri).finish(&[])?;
     let members = api.membership.members();
-    let routers = routers(api);
+    let routers = routers(api, access);
     Ok(respond(&json!({
         "members": members.iter().map(|(id, member)| data(id, member, &routers)).collect::<Value>(),
         "routers": routers.iter().map(Router::data).collect::<Value>(),
@@ -38,15 +39,17 @@ impl Router {
     }
 }
 
-/// In the order of their names.
-fn routers(api: &Api) -> Vec<Router> {
+/// Those that the caller sees, in the order of their names.
+fn routers(api: &Api, access: &Access) -> Vec<Router> {
     let snapshot = api.catalog.snapshot();
+    let kind = api.catalog.schemas().get("router");
+    let seen = |row: &&Arc<Row>| kind.is_some_and(|kind| access.sees(kind, row).is_some());
     let router = |row: &Arc<Row>| Router {
         member: api.catalog.member_of(&row.id),
         host_name: row.text("host_name").unwrap_or(&row.id).to_owned(),
         id: row.id.clone(),
     };
-    let mut routers: Vec<Router> = snapshot.rows("router").map(router).collect();
+    let mut routers: Vec<Router> = snapshot.rows("router").filter(seen).map(router).collect();
     routers.sort_by(|a, b| a.host_name.cmp(&b.host_name));
     routers
 }

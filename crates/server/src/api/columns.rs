@@ -4,6 +4,7 @@
 use crate::catalog::{Shown, Snapshot};
 use crate::speaker::Counters;
 use bytes::Bytes;
+use sdwan_model::policy::{Access, Fields};
 use sdwan_model::resource::Row;
 use sdwan_model::schema::{Kind, MASK, Property, Schemas};
 use sdwan_model::status::fib;
@@ -144,14 +145,30 @@ impl Columns {
         }
     }
 
-    /// The column of this name.
-    pub(crate) fn named(&self, name: &str) -> Option<(usize, &Column)> {
-        self.list.iter().enumerate().find(|(_, c)| c.name == name)
+    /// These columns, as far as their properties are among `fields`.
+    pub(crate) fn among(&self, fields: &Fields) -> impl Iterator<Item = (usize, &Column)> {
+        let list = self.list.iter().enumerate();
+        list.filter(move |(index, _)| self.shows(*index, fields))
     }
 
-    /// Every column's name.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.list.iter().map(|c| c.name.as_str())
+    /// The chosen columns whose properties are among `fields`.
+    pub(crate) fn only<'a>(&self, chosen: &'a [usize], fields: &Fields) -> Cow<'a, [usize]> {
+        if *fields == Fields::All {
+            return Cow::Borrowed(chosen);
+        }
+        let chosen = chosen.iter().copied();
+        chosen.filter(|index| self.shows(*index, fields)).collect()
+    }
+
+    /// Whether a column's property is among `fields`; a joined row needs the
+    /// property that names it, too.
+    pub(crate) fn shows(&self, column: usize, fields: &Fields) -> bool {
+        let Column { name, source, .. } = &self.list[column];
+        let by = match source {
+            Source::Joined(index) => &self.joins[*index].property,
+            _ => name,
+        };
+        fields.contains(name) && fields.contains(by)
     }
 
     /// Every column.
@@ -206,11 +223,13 @@ impl Columns {
     /// The row as a JSON object with all columns, none of them live.
     pub(crate) fn text(&self, shown: &Shown, snapshot: &Snapshot) -> Bytes {
         let mut out = Vec::with_capacity(640);
-        self.write(&mut out, &self.all, shown, None, snapshot);
+        let joined = Access::default();
+        self.write(&mut out, &self.all, shown, None, snapshot, &joined);
         out.into()
     }
 
-    /// The row as a JSON object with the chosen columns.
+    /// The row as a JSON object with the chosen columns; of joined rows, what
+    /// the caller sees.
     pub(crate) fn write(
         &self,
         out: &mut Vec<u8>,
@@ -218,6 +237,7 @@ impl Columns {
         shown: &Shown,
         counters: Option<&Counters>,
         snapshot: &Snapshot,
+        access: &Access,
     ) {
         out.push(b'{');
         // Bodies are in the schema's order, so the next column is mostly the
@@ -240,7 +260,7 @@ impl Columns {
                     (_, value) => json(out, &value),
                 }
             } else {
-                self.write_observed(out, column, shown, counters, snapshot);
+                self.write_observed(out, column, shown, counters, snapshot, access);
             }
         }
         out.push(b'}');
@@ -253,6 +273,7 @@ impl Columns {
         shown: &Shown,
         counters: Option<&Counters>,
         snapshot: &Snapshot,
+        access: &Access,
     ) {
         let folded = shown.status.as_ref();
         let monitoring = shown.monitoring.as_ref();
@@ -268,21 +289,33 @@ impl Columns {
             }
             Source::Fib(read) => json(out, &fib_of(shown).as_ref().map(read)),
             Source::Live(read) => json(out, &counters.and_then(read)),
-            Source::Joined(index) => self.write_joined(out, index, shown, snapshot),
+            Source::Joined(index) => self.write_joined(out, index, shown, snapshot, access),
             Source::Body | Source::Secret | Source::Nothing => out.extend_from_slice(b"null"),
         }
     }
 
     /// The row that a relation names, without what it joins itself.
-    fn write_joined(&self, out: &mut Vec<u8>, index: usize, shown: &Shown, snapshot: &Snapshot) {
+    fn write_joined(
+        &self,
+        out: &mut Vec<u8>,
+        index: usize,
+        shown: &Shown,
+        snapshot: &Snapshot,
+        access: &Access,
+    ) {
         let Join {
             property,
             by,
             columns,
         } = &self.joins[index];
         let value = shown.row.body.get(property).filter(|v| !v.is_null());
-        match value.and_then(|v| snapshot.find(&columns.kind.id, by, v).pop()) {
-            Some(row) => columns.write(out, &columns.all, &snapshot.show(&row), None, snapshot),
+        let row = value.and_then(|v| snapshot.find(&columns.kind.id, by, v).pop());
+        let seen = row.and_then(|row| Some((access.sees(&columns.kind, &row)?, row)));
+        match seen {
+            Some((fields, row)) => {
+                let chosen = columns.only(&columns.all, &fields);
+                columns.write(out, &chosen, &snapshot.show(&row), None, snapshot, access);
+            }
             None => out.extend_from_slice(b"null"),
         }
     }

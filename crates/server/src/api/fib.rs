@@ -4,10 +4,11 @@
 use super::fields::{Fields, text};
 use super::problem::Problem;
 use super::query::Params;
-use super::{Api, body};
+use super::{Api, body, routers};
 use axum::body::Body;
 use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
+use sdwan_model::policy::Access;
 use sdwan_model::status::fib::{Reason, Report};
 use sdwan_model::validate::Violation;
 use serde_json::Value;
@@ -25,11 +26,19 @@ pub(super) const MAX_ROUTES: u64 = u32::MAX as u64;
 pub(super) async fn report(
     api: &Api,
     router: &str,
+    access: &Access,
     request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
     let (parts, body) = request.into_parts();
     Params::new(&parts.uri).finish(&[])?;
-    let router = api.catalog.resolve("router", router)?.row.id.clone();
+    let router = routers::find(api, access, router)?.row.id.clone();
+    routers::allow(
+        api,
+        access,
+        "update",
+        &router,
+        &format!("/sdwan/v1/routers/{router}/fib"),
+    )?;
     let body = body::read(&parts.headers, body).await?;
     let report = parse(body)
         .map_err(|violations| Problem::violations(StatusCode::BAD_REQUEST, violations))?;

@@ -8,10 +8,12 @@
 //!                                                agents (reports)
 //! ```
 //!
-//! No kind has code here: paths, parameters, answers and the OpenAPI document
+//! What a caller may not see is not there for him: `accesses` knows what he may
+//! do, every handler is told. No kind has code here: paths, parameters, answers and the OpenAPI document
 //! all come from the schemas.
 
 mod about;
+mod accesses;
 mod body;
 mod cluster;
 mod columns;
@@ -42,6 +44,7 @@ use crate::cluster::Membership;
 use crate::config::Config;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use accesses::Accesses;
 use axum::Router;
 use axum::extract::Request;
 use columns::Columns;
@@ -51,6 +54,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION};
 use http::{HeaderName, HeaderValue, Method};
 use problem::Problem;
 use routes::Routes;
+use sdwan_model::policy::{Access, Policies};
 use sdwan_model::schema::Kind;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -79,6 +83,8 @@ pub struct Deps {
     pub catalog: Arc<Catalog>,
     /// Who calls.
     pub auth: Arc<Authenticator>,
+    /// Who may do what.
+    pub policies: Policies,
     /// The servers that share the store.
     pub membership: Arc<Membership>,
     /// The routers themselves.
@@ -118,6 +124,7 @@ impl Default for Limits {
 struct Api {
     catalog: Arc<Catalog>,
     auth: Arc<Authenticator>,
+    accesses: Accesses,
     membership: Arc<Membership>,
     live: Arc<dyn Live>,
     agents: Arc<Agents>,
@@ -150,12 +157,13 @@ pub fn router(deps: Deps, config: &Config, limits: Limits) -> Result<Router, Vec
         guard: Guard::new(config),
         columns,
         counters: CounterCache::new(Arc::clone(&deps.live)),
-        about: about::Documents::new(&schemas),
+        about: about::Documents::new(&schemas, &Access::everything()),
         files: config.document_root.as_ref().map(ServeDir::new),
         requests: AtomicU64::new(0),
         limits,
         catalog: deps.catalog,
         auth: deps.auth,
+        accesses: Accesses::new(deps.policies),
         membership: deps.membership,
         live: deps.live,
         agents: deps.agents,

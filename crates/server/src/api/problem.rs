@@ -51,6 +51,14 @@ impl Problem {
         }
     }
 
+    /// Of a 401 that names nobody yet whose tokens are taken: these.
+    pub(crate) fn challenging(self, challenges: Arc<[HeaderValue]>) -> Self {
+        match self.status {
+            StatusCode::UNAUTHORIZED if self.challenges.is_empty() => Self { challenges, ..self },
+            _ => self,
+        }
+    }
+
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
@@ -68,6 +76,17 @@ impl Problem {
                 format!("this takes {allow} only"),
             )
         }
+    }
+
+    /// Whether somebody else, or somebody who says who he is, might get another
+    /// answer.
+    pub(crate) fn is_about_the_caller(&self) -> bool {
+        [
+            StatusCode::UNAUTHORIZED,
+            StatusCode::FORBIDDEN,
+            StatusCode::NOT_FOUND,
+        ]
+        .contains(&self.status)
     }
 
     /// Several things wrong at once.
@@ -151,6 +170,8 @@ impl From<catalog::Error> for Problem {
             E::Invalid(violations) => Self::violations(StatusCode::BAD_REQUEST, violations),
             E::Conflict(violations) => Self::violations(StatusCode::CONFLICT, violations),
             E::NotFound(_) => Self::new(StatusCode::NOT_FOUND, error.to_string()),
+            E::NotAllowed(why) => Self::new(StatusCode::UNAUTHORIZED, why),
+            E::NotDeletable(why) => Self::new(StatusCode::FORBIDDEN, why),
             E::VersionMismatch { .. } => {
                 Self::new(StatusCode::PRECONDITION_FAILED, error.to_string())
             }

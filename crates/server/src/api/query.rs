@@ -1,12 +1,13 @@
 //! The parameters after `?`: every one is known or refused, and all that is
 //! wrong is told at once.
 
-use super::columns::{Columns, Source};
+use super::columns::{Column, Columns, Source};
 use super::fresh;
 use super::problem::Problem;
 use crate::catalog::Point;
 use http::{StatusCode, Uri};
 use sdwan_model::document::unknown;
+use sdwan_model::policy::Fields;
 use sdwan_model::validate::Violation;
 use std::ops::Range;
 
@@ -143,9 +144,11 @@ const LIST: [&str; 8] = [
 ];
 
 impl ListQuery {
+    /// `seen` are the properties that there are for the caller.
+    ///
     /// # Errors
     /// Everything that is wrong with the parameters, as one 400.
-    pub(crate) fn parse(uri: &Uri, columns: &Columns) -> Result<Self, Problem> {
+    pub(crate) fn parse(uri: &Uri, columns: &Columns, seen: &Fields) -> Result<Self, Problem> {
         let mut params = Params::new(uri);
         if params.is_empty() {
             return Ok(Self::default());
@@ -153,15 +156,15 @@ impl ListQuery {
         let query = Self {
             limit: params.count("limit"),
             offset: params.count("offset").unwrap_or(0),
-            sort_key: sort_key(&mut params, columns),
+            sort_key: sort_key(&mut params, columns, seen),
             descending: descending(&mut params),
             any_of: params.flag("any_of"),
-            fields: fields(&mut params, columns),
+            fields: fields(&mut params, columns, seen),
             watch: params.flag("watch"),
             least: fresh::asked(&mut params),
-            filters: filters(&mut params, columns),
+            filters: filters(&mut params, columns, seen),
         };
-        let known: Vec<&str> = LIST.into_iter().chain(columns.names()).collect();
+        let known: Vec<&str> = LIST.into_iter().chain(names(columns, seen)).collect();
         params.finish(&known)?;
         Ok(query)
     }
@@ -200,9 +203,19 @@ fn comparable(source: Source) -> Result<(), &'static str> {
     }
 }
 
-fn sort_key(params: &mut Params, columns: &Columns) -> Option<usize> {
+/// The columns that there are for a caller who sees these properties.
+fn names<'a>(columns: &'a Columns, seen: &Fields) -> Vec<&'a str> {
+    let among = columns.among(seen);
+    among.map(|(_, column)| column.name.as_str()).collect()
+}
+
+fn named<'a>(columns: &'a Columns, name: &str, seen: &Fields) -> Option<(usize, &'a Column)> {
+    columns.among(seen).find(|(_, column)| column.name == name)
+}
+
+fn sort_key(params: &mut Params, columns: &Columns, seen: &Fields) -> Option<usize> {
     let name = params.one("sort_key")?;
-    match columns.named(&name) {
+    match named(columns, &name, seen) {
         Some((index, column)) => match comparable(column.source) {
             Ok(()) => Some(index),
             Err(why) => {
@@ -211,7 +224,7 @@ fn sort_key(params: &mut Params, columns: &Columns) -> Option<usize> {
             }
         },
         None => {
-            let names: Vec<&str> = columns.names().collect();
+            let names = names(columns, seen);
             params.refuse(
                 "sort_key",
                 &format!("names an {}", unknown("property", &name, &names)),
@@ -233,17 +246,17 @@ fn descending(params: &mut Params) -> bool {
 }
 
 /// The columns of `_fields`, in the schema's order.
-pub(crate) fn fields(params: &mut Params, columns: &Columns) -> Option<Vec<usize>> {
+pub(crate) fn fields(params: &mut Params, columns: &Columns, seen: &Fields) -> Option<Vec<usize>> {
     let asked = params.all("_fields");
     if asked.is_empty() {
         return None;
     }
     let mut chosen = Vec::new();
     for name in asked {
-        match columns.named(&name) {
+        match named(columns, &name, seen) {
             Some((index, _)) => chosen.push(index),
             None => {
-                let names: Vec<&str> = columns.names().collect();
+                let names = names(columns, seen);
                 params.refuse(
                     "_fields",
                     &format!("names an {}", unknown("property", &name, &names)),
@@ -256,9 +269,10 @@ pub(crate) fn fields(params: &mut Params, columns: &Columns) -> Option<Vec<usize
     Some(chosen)
 }
 
-fn filters(params: &mut Params, columns: &Columns) -> Vec<Filter> {
+fn filters(params: &mut Params, columns: &Columns, seen: &Fields) -> Vec<Filter> {
     let mut filters = Vec::new();
-    for (column, name) in columns.names().enumerate() {
+    for (column, about) in columns.among(seen) {
+        let name = about.name.as_str();
         let values = params.all(name);
         if values.is_empty() {
             continue;

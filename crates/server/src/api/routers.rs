@@ -1,6 +1,7 @@
 //! What is asked of a router rather than of its row: the plan of a pass, the
 //! table, and leaving it alone for a while.
 
+use super::accesses::{self, refused};
 use super::problem::Problem;
 use super::query::Params;
 use super::resources::revision;
@@ -11,14 +12,37 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use ipnet::IpNet;
 use sdwan_model::document::unknown;
+use sdwan_model::policy::Access;
+use sdwan_model::schema::Kind;
 use sdwan_model::validate::Violation;
 use serde_json::{Value, json};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// `GET PREFIX/routers/ID/plan`.
-pub(super) async fn plan(api: &Api, router: &str, uri: &Uri) -> Result<Response<Body>, Problem> {
+pub(super) async fn plan(
+    api: &Api,
+    router: &str,
+    access: &Access,
+    uri: &Uri,
+) -> Result<Response<Body>, Problem> {
     Params::new(uri).finish(&[])?;
-    let router = find(api, router)?;
+    let router = find(api, access, router)?;
+    allow(
+        api,
+        access,
+        "read",
+        &router.row.id,
+        &below(api, &router, "plan"),
+    )?;
+    // It names everything that is declared for the router.
+    let mut named = api.catalog.schemas().iter().filter(|kind| kind.builtin);
+    if let Some(kind) = named.find(|kind| !access.list(kind).is_everything()) {
+        return Err(refused(
+            "read",
+            &format!("plans, which tell of all {}", kind.plural),
+        ));
+    }
     let plan = api.live.plan(&router.row.id).await?;
     let holds = api.catalog.holds_on(&router.row.id);
     let mut document = plan_text::data(&plan);
@@ -30,12 +54,24 @@ pub(super) async fn plan(api: &Api, router: &str, uri: &Uri) -> Result<Response<
 }
 
 /// `GET PREFIX/routers/ID/rib?prefix=`.
-pub(super) async fn rib(api: &Api, router: &str, uri: &Uri) -> Result<Response<Body>, Problem> {
+pub(super) async fn rib(
+    api: &Api,
+    router: &str,
+    access: &Access,
+    uri: &Uri,
+) -> Result<Response<Body>, Problem> {
     let mut params = Params::new(uri);
     let prefix = params.one("prefix");
     params.finish(&["prefix"])?;
     let prefix = prefix.as_deref().map(network).transpose()?;
-    let router = find(api, router)?;
+    let router = find(api, access, router)?;
+    allow(
+        api,
+        access,
+        "read",
+        &router.row.id,
+        &below(api, &router, "rib"),
+    )?;
     let routes = api.live.rib(&router.row.id, prefix.as_deref()).await?;
     let mut document = json!({ "routes": rib_text::data(&routes) });
     name(&mut document, &router);
@@ -63,12 +99,20 @@ fn network(text: &str) -> Result<String, Problem> {
 }
 
 /// `GET /sdwan/v1/holds`.
-pub(super) async fn holds(api: &Api, uri: &Uri) -> Result<Response<Body>, Problem> {
+pub(super) async fn holds(
+    api: &Api,
+    access: &Access,
+    uri: &Uri,
+) -> Result<Response<Body>, Problem> {
     let mut params = Params::new(uri);
     let least = fresh::asked(&mut params);
     params.finish(&[fresh::MIN_REVISION])?;
     fresh::reach(api, least, fresh::MIN_REVISION).await?;
     let snapshot = api.catalog.snapshot();
+    let seen = |(scope, _): &(Scope, Hold)| match scope {
+        Scope::All => true,
+        Scope::Router(id) => find(api, access, id).is_ok() || access.is_everything(),
+    };
     let show = |(scope, hold): (Scope, Hold)| {
         let mut shown = json!({ "since": hold.since, "why": hold.why });
         match scope {
@@ -83,7 +127,10 @@ pub(super) async fn holds(api: &Api, uri: &Uri) -> Result<Response<Body>, Proble
         }
         shown
     };
-    let holds: Vec<Value> = snapshot.holds().into_iter().map(show).collect();
+    let holds: Vec<Value> = {
+        let holds = snapshot.holds().into_iter().filter(seen);
+        holds.map(show).collect()
+    };
     let mut response = respond(&json!({ "holds": holds }));
     let at = revision(snapshot.point());
     response.headers_mut().insert(X_REVISION, at);
@@ -95,13 +142,22 @@ pub(super) async fn hold(
     api: &Api,
     router: &str,
     method: &Method,
+    access: &Access,
     request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
     let (parts, body) = request.into_parts();
     Params::new(&parts.uri).finish(&[])?;
+    let action = accesses::action(method);
     let scope = match router {
-        "all" | "*" => Scope::All,
-        one => Scope::Router(find(api, one)?.row.id.clone()),
+        "all" | "*" => {
+            accesses::allow(access, action, "/sdwan/v1/holds/all")?;
+            Scope::All
+        }
+        one => {
+            let id = find(api, access, one)?.row.id.clone();
+            allow(api, access, action, &id, &format!("/sdwan/v1/holds/{id}"))?;
+            Scope::Router(id)
+        }
     };
     if *method == Method::DELETE {
         api.catalog.resume(scope).await?;
@@ -145,8 +201,40 @@ fn why(body: &Value) -> Result<String, Problem> {
 }
 
 /// A router by id or by host_name.
-fn find(api: &Api, router: &str) -> Result<Shown, Problem> {
-    Ok(api.catalog.resolve("router", router)?)
+///
+/// # Errors
+/// 404 where it is not there for the caller.
+pub(super) fn find(api: &Api, access: &Access, router: &str) -> Result<Shown, Problem> {
+    let missing = || Problem::not_found(&format!("router {router}"));
+    let kind = api.catalog.schemas().get("router").ok_or_else(missing)?;
+    let shown = api.catalog.resolve(&kind.id, router)?;
+    match access.sees(kind, &shown.row) {
+        Some(_) => Ok(shown),
+        None => Err(missing()),
+    }
+}
+
+/// # Errors
+/// 401 unless an action on this router is allowed at a path that is its own.
+pub(super) fn allow(
+    api: &Api,
+    access: &Access,
+    action: &str,
+    router: &str,
+    path: &str,
+) -> Result<(), Problem> {
+    let kind = api.catalog.schemas().get("router");
+    let known = kind.zip(api.catalog.get("router", router));
+    let right = |(kind, shown): (&Arc<Kind>, Shown)| {
+        access.at(action, path, kind).fields(&shown.row).map(|_| ())
+    };
+    known.and_then(right).ok_or_else(|| refused(action, path))
+}
+
+fn below(api: &Api, router: &Shown, what: &str) -> String {
+    let kind = api.catalog.schemas().get(&router.row.kind);
+    let url = kind.map(|kind| kind.url()).unwrap_or_default();
+    format!("{url}/{}/{what}", router.row.id)
 }
 
 fn name(document: &mut Value, router: &Shown) {

@@ -21,8 +21,8 @@ pub(crate) enum Endpoint {
     NestedCollection(Arc<Kind>),
     /// One row under its parent.
     NestedItem(Arc<Kind>),
-    /// Declared actions, by method.
-    Actions(Arc<Kind>, Vec<Method>),
+    /// Declared actions: methods, and the names of what they do.
+    Actions(Arc<Kind>, Vec<Method>, Vec<String>),
     /// What a pass over a router would do.
     Plan,
     /// A router's table.
@@ -73,6 +73,18 @@ impl Endpoint {
         matches!(self, Self::Healthz | Self::Readyz)
     }
 
+    /// The kind whose rows stand there.
+    pub(crate) fn kind(&self) -> Option<&Arc<Kind>> {
+        match self {
+            Self::Collection(kind)
+            | Self::Item(kind)
+            | Self::NestedCollection(kind)
+            | Self::NestedItem(kind)
+            | Self::Actions(kind, ..) => Some(kind),
+            _ => None,
+        }
+    }
+
     /// The methods that it takes, without HEAD and OPTIONS, which every
     /// endpoint takes where it makes sense.
     pub(crate) fn methods(&self) -> &[Method] {
@@ -81,7 +93,7 @@ impl Endpoint {
             Self::Item(_) | Self::NestedItem(_) => {
                 &[Method::GET, Method::PUT, Method::PATCH, Method::DELETE]
             }
-            Self::Actions(_, methods) => methods,
+            Self::Actions(_, methods, _) => methods,
             Self::Hold => &[Method::PUT, Method::DELETE],
             Self::Tokens => &[Method::GET, Method::POST],
             Self::Token => &[Method::DELETE],
@@ -223,7 +235,7 @@ impl Routes {
     }
 
     fn actions(&mut self, kind: &Arc<Kind>) {
-        let mut by_path: IndexMap<String, Vec<Method>> = IndexMap::new();
+        let mut by_path: IndexMap<String, (Vec<Method>, Vec<String>)> = IndexMap::new();
         for (name, action) in &kind.actions {
             let Ok(method) = action.method.to_uppercase().parse::<Method>() else {
                 let message = format!(
@@ -234,13 +246,15 @@ impl Routes {
                 continue;
             };
             let path = pattern(&kind.url(), &action.path);
-            by_path.entry(path).or_default().push(method);
+            let (methods, names) = by_path.entry(path).or_default();
+            methods.push(method);
+            names.push(name.clone());
         }
-        for (path, methods) in by_path {
+        for (path, (methods, names)) in by_path {
             self.add(
                 &kind.id,
                 &path,
-                Endpoint::Actions(Arc::clone(kind), methods),
+                Endpoint::Actions(Arc::clone(kind), methods, names),
             );
         }
     }

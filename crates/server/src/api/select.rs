@@ -4,19 +4,27 @@
 use super::columns::Columns;
 use super::query::{Filter, ListQuery};
 use crate::catalog::Shown;
+use sdwan_model::policy::Fields;
 use sdwan_model::resource::Row;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// A row, folded if the query needs that.
-pub(crate) struct Candidate {
+pub(crate) struct Candidate<'f> {
     pub(crate) row: Arc<Row>,
     pub(crate) shown: Option<Shown>,
+    /// What the caller sees of it.
+    pub(crate) fields: Cow<'f, Fields>,
 }
 
-impl Candidate {
-    fn value<'a>(&'a self, columns: &Columns, column: usize) -> std::borrow::Cow<'a, Value> {
+impl Candidate<'_> {
+    /// What the caller does not see is null to him.
+    fn value<'a>(&'a self, columns: &Columns, column: usize) -> Cow<'a, Value> {
+        if !columns.shows(column, &self.fields) {
+            return Cow::Owned(Value::Null);
+        }
         columns.value(column, &self.row, self.shown.as_ref())
     }
 
@@ -79,18 +87,19 @@ fn rank(value: &Value) -> u8 {
 }
 
 /// The page that is asked for, and how many rows there are before paging.
-/// `rows` come in order of id, which also parts rows that sort alike; `show`
+/// `rows` are those that the caller sees, with what he sees of each; they come in order of id, which also parts rows that sort alike; `show`
 /// is asked only where the query is about what was observed.
-pub(crate) fn page<'a>(
-    rows: impl Iterator<Item = &'a Arc<Row>>,
+pub(crate) fn page<'a, 'f>(
+    rows: impl Iterator<Item = (&'a Arc<Row>, Cow<'f, Fields>)>,
     columns: &Columns,
     query: &ListQuery,
     show: impl Fn(&Arc<Row>) -> Shown,
-) -> (Vec<Candidate>, usize) {
+) -> (Vec<Candidate<'f>>, usize) {
     let observed = query.needs_status(columns);
-    let candidate = |row: &Arc<Row>| Candidate {
+    let candidate = |(row, fields): (&Arc<Row>, Cow<'f, Fields>)| Candidate {
         row: Arc::clone(row),
         shown: observed.then(|| show(row)),
+        fields,
     };
     let wanted = query.range();
     if query.filters.is_empty() && query.sort_key.is_none() && !query.descending {
@@ -105,7 +114,7 @@ pub(crate) fn page<'a>(
         }
         return (found, total);
     }
-    let mut found: Vec<Candidate> = rows
+    let mut found: Vec<Candidate<'f>> = rows
         .map(candidate)
         .filter(|candidate| candidate.passes(columns, query))
         .collect();

@@ -4,15 +4,17 @@
 use super::problem::Problem;
 use super::routes::{Endpoint, FIB, Matched};
 use super::{
-    Api, X_DATA_AGE, X_REQUEST_ID, about, cluster, fib, resources, routers, tokens, transaction,
+    Api, X_DATA_AGE, X_REQUEST_ID, about, accesses, cluster, fib, resources, routers, tokens,
+    transaction,
 };
+use crate::auth;
 use crate::cluster::Role;
 use crate::listen::Peer;
 use axum::body::Body;
 use futures::FutureExt;
 use http::header::{ALLOW, CONTENT_LENGTH};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
-use sdwan_model::policy::Caller;
+use sdwan_model::policy::{Access, Caller};
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -137,10 +139,11 @@ pub(super) struct Sender {
 }
 
 /// Only probes, and what browsers ask before they ask, are not asked back who
-/// they are.
+/// they are; but which kinds an operator has is not for everybody to find out.
 fn is_asked(found: Option<&Matched<'_>>, method: &Method) -> bool {
     let open = found.is_some_and(|found| found.endpoint.is_open());
-    !open && *method != Method::OPTIONS
+    let own = |found: &Matched<'_>| found.endpoint.kind().is_some_and(|kind| !kind.builtin);
+    !open && (found.is_none_or(own) || *method != Method::OPTIONS)
 }
 
 async fn dispatch(
@@ -150,14 +153,42 @@ async fn dispatch(
     sender: &mut Option<Sender>,
 ) -> Result<Response<Body>, Problem> {
     api.guard.check(&request)?;
-    if is_asked(found.as_ref(), request.method()) {
-        let caller = api.auth.identify(request.headers()).await?;
-        let peer = request.extensions().get::<Peer>().map(|Peer(peer)| *peer);
-        let known = sender.insert(Sender { caller, peer });
-        request.extensions_mut().insert(known.clone());
+    if !is_asked(found.as_ref(), request.method()) {
+        let open = Arc::new(Access::everything());
+        return route(api, found, request, &open).await;
     }
+    let (caller, denied) = match api.auth.identify(request.headers()).await {
+        Ok(caller) => (caller, None),
+        // Whoever does not say who he is may do what anybody may.
+        Err(denied) => {
+            let silent = auth::is_silent(request.headers());
+            match api.accesses.nobody().filter(|_| silent) {
+                Some(nobody) => (Arc::clone(nobody), Some(denied)),
+                None => return Err(denied.into()),
+            }
+        }
+    };
+    let access = api.accesses.of(&caller);
+    let peer = request.extensions().get::<Peer>().map(|Peer(peer)| *peer);
+    let known = sender.insert(Sender { caller, peer });
+    request.extensions_mut().insert(known.clone());
+    match (route(api, found, request, &access).await, denied) {
+        // He might see more if he said it.
+        (Err(problem), Some(denied)) if problem.is_about_the_caller() => Err(denied.into()),
+        (Err(problem), _) => Err(problem.challenging(api.auth.challenges())),
+        (answer, _) => answer,
+    }
+}
+
+/// To what stands at the path, as far as it is there for the caller.
+async fn route(
+    api: &Arc<Api>,
+    found: Option<Matched<'_>>,
+    request: Request<Body>,
+    access: &Arc<Access>,
+) -> Result<Response<Body>, Problem> {
     let Some(found) = found else {
-        return file(api, request).await;
+        return file(api, access, request).await;
     };
     if api.membership.role() == Role::Worker && !found.endpoint.is_about_the_server() {
         return Err(Problem::new(
@@ -166,6 +197,7 @@ async fn dispatch(
              ask one that `sdwan cluster` shows as api or all",
         ));
     }
+    accesses::gate(access, &found, request.method())?;
     let allowed = found.endpoint.methods();
     let method = match *request.method() {
         Method::HEAD if allowed.contains(&Method::GET) => Method::GET,
@@ -176,31 +208,30 @@ async fn dispatch(
     match found.endpoint {
         Endpoint::Collection(kind) | Endpoint::NestedCollection(kind) => {
             let kind = Arc::clone(kind);
-            resources::collection(api, &kind, &found, &method, request).await
+            resources::collection(api, &kind, &found, &method, access, request).await
         }
         Endpoint::Item(kind) | Endpoint::NestedItem(kind) => {
             let kind = Arc::clone(kind);
-            resources::item(api, &kind, &found, &method, request).await
+            resources::item(api, &kind, &found, &method, access, request).await
         }
-        Endpoint::Actions(kind, _) => Err(Problem::new(
-            StatusCode::NOT_IMPLEMENTED,
-            format!(
-                "{} declares this action, but nothing carries it out",
-                kind.id
-            ),
-        )),
-        Endpoint::Plan => routers::plan(api, found.id(), request.uri()).await,
-        Endpoint::Rib => routers::rib(api, found.id(), request.uri()).await,
-        Endpoint::Fib => fib::report(api, found.id(), request).await,
-        Endpoint::Holds => routers::holds(api, request.uri()).await,
-        Endpoint::Hold => routers::hold(api, found.id(), &method, request).await,
+        Endpoint::Actions(kind, methods, names) => {
+            let mut named = methods.iter().zip(names);
+            let name = named.find(|(known, _)| **known == method);
+            let name = name.map_or("", |(_, name)| name.as_str());
+            resources::act(api, kind, &found, name, access)
+        }
+        Endpoint::Plan => routers::plan(api, found.id(), access, request.uri()).await,
+        Endpoint::Rib => routers::rib(api, found.id(), access, request.uri()).await,
+        Endpoint::Fib => fib::report(api, found.id(), access, request).await,
+        Endpoint::Holds => routers::holds(api, access, request.uri()).await,
+        Endpoint::Hold => routers::hold(api, found.id(), &method, access, request).await,
         Endpoint::Tokens => tokens::all(api, &method, request).await,
         Endpoint::Token => tokens::revoke(api, found.id(), request).await,
-        Endpoint::Transaction => transaction::run(api, request).await,
+        Endpoint::Transaction => transaction::run(api, access, request).await,
         Endpoint::Schemas | Endpoint::Schema | Endpoint::Version | Endpoint::OpenApi => {
-            api.about.answer(found.endpoint, found.id())
+            about::document(api, found.endpoint, found.id(), access)
         }
-        Endpoint::Cluster => cluster::show(api, request.uri()),
+        Endpoint::Cluster => cluster::show(api, access, request.uri()),
         Endpoint::Healthz => Ok(about::healthz()),
         Endpoint::Readyz => about::readyz(api),
         Endpoint::Metrics => about::metrics(api).await,
@@ -217,9 +248,14 @@ fn options(endpoint: &Endpoint) -> Response<Body> {
 }
 
 /// A static file, where a folder is configured and has it.
-async fn file(api: &Api, request: Request<Body>) -> Result<Response<Body>, Problem> {
-    let missing = || Problem::new(StatusCode::NOT_FOUND, "nothing is at this path");
-    let readable = matches!(*request.method(), Method::GET | Method::HEAD);
+async fn file(
+    api: &Api,
+    access: &Access,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
+    let missing = accesses::nothing;
+    let readable = matches!(*request.method(), Method::GET | Method::HEAD)
+        && access.allows("read", request.uri().path());
     let Some(files) = api.files.clone().filter(|_| readable) else {
         return Err(missing());
     };

@@ -10,7 +10,7 @@ use crate::catalog::{Change, Mode};
 use axum::body::Body;
 use http::{Request, Response, StatusCode};
 use sdwan_model::document::unknown;
-use sdwan_model::schema::Schemas;
+use sdwan_model::policy::{Access, Fields};
 use sdwan_model::validate::Violation;
 use serde_json::{Map, Value};
 
@@ -18,20 +18,26 @@ use serde_json::{Map, Value};
 const MAX_CHANGES: usize = 500;
 
 /// Judges all changes, then makes all of them.
-pub(super) async fn run(api: &Api, request: Request<Body>) -> Result<Response<Body>, Problem> {
+pub(super) async fn run(
+    api: &Api,
+    access: &Access,
+    request: Request<Body>,
+) -> Result<Response<Body>, Problem> {
     let (parts, body) = request.into_parts();
     let mut params = Params::new(&parts.uri);
     let dry_run = params.flag("dry_run");
     params.finish(&["dry_run"])?;
     let body = body::read(&parts.headers, body).await?;
     let schemas = api.catalog.schemas();
-    let changes = read(body, schemas)
+    let known = schemas.iter().filter(|kind| access.knows("*", kind));
+    let known: Vec<&str> = known.map(|kind| kind.id.as_str()).collect();
+    let changes = read(body, &known)
         .map_err(|violations| Problem::violations(StatusCode::BAD_REQUEST, violations))?;
     let kinds: Vec<String> = changes.iter().map(|c| kind(c).to_owned()).collect();
     let several = changes.len() > 1;
     let rows = api
         .catalog
-        .transact(changes, dry_run)
+        .transact_as(access, changes, dry_run)
         .await
         .map_err(|error| Problem::from(error).below(|at| place(at, several)))?;
 
@@ -43,7 +49,9 @@ pub(super) async fn run(api: &Api, request: Request<Body>) -> Result<Response<Bo
         }
         match (row, api.columns.get(kind)) {
             (Some(shown), Some(columns)) => {
-                let row = object(columns, columns.all(), shown, None, &snapshot);
+                let fields = access.sees(&columns.kind, &shown.row);
+                let chosen = columns.only(columns.all(), &fields.unwrap_or(Fields::none()));
+                let row = object(columns, &chosen, shown, None, &snapshot, access);
                 out.extend_from_slice(&row);
             }
             _ => out.extend_from_slice(b"null"),
@@ -79,11 +87,11 @@ fn kind(change: &Change) -> &str {
     }
 }
 
-/// Reads `{"changes": [..]}`.
+/// Reads `{"changes": [..]}`, whose kinds are among these.
 ///
 /// # Errors
 /// Everything that makes no sense, whatever the rows may be.
-fn read(body: Value, schemas: &Schemas) -> Result<Vec<Change>, Vec<Violation>> {
+fn read(body: Value, kinds: &[&str]) -> Result<Vec<Change>, Vec<Violation>> {
     let mut wrong = Vec::new();
     let mut refuse = |pointer: String, message: String| wrong.push(Violation { pointer, message });
     let Value::Object(mut object) = body else {
@@ -100,7 +108,7 @@ fn read(body: Value, schemas: &Schemas) -> Result<Vec<Change>, Vec<Violation>> {
             for (nth, change) in list.into_iter().enumerate() {
                 let at = format!("/changes/{nth}");
                 match change {
-                    Value::Object(change) => read.extend(one(change, &at, schemas, &mut refuse)),
+                    Value::Object(change) => read.extend(one(change, &at, kinds, &mut refuse)),
                     _ => refuse(at, "must be an object".into()),
                 }
             }
@@ -124,7 +132,7 @@ const OPERATIONS: [&str; 4] = ["create", "update", "replace", "delete"];
 fn one(
     mut change: Map<String, Value>,
     at: &str,
-    schemas: &Schemas,
+    kinds: &[&str],
     refuse: &mut dyn FnMut(String, String),
 ) -> Option<Change> {
     let mut text = |name: &str, required: bool| match change.shift_remove(name) {
@@ -155,9 +163,8 @@ fn one(
     for key in change.keys() {
         refuse(format!("{at}/{key}"), unknown("member", key, &MEMBERS));
     }
-    if schemas.get(&kind).is_none() {
-        let ids: Vec<&str> = schemas.iter().map(|k| k.id.as_str()).collect();
-        refuse(format!("{at}/kind"), unknown("kind", &kind, &ids));
+    if !kinds.contains(&kind.as_str()) {
+        refuse(format!("{at}/kind"), unknown("kind", &kind, kinds));
     }
     let body = || body.clone().unwrap_or(Value::Null);
     match op.as_str() {

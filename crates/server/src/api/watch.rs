@@ -19,8 +19,10 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, stream};
 use http::{HeaderMap, Response, StatusCode};
+use sdwan_model::policy::{Access, Fields, Right};
 use sdwan_model::schema::Kind;
 use sdwan_store::Error;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -30,12 +32,13 @@ use tokio::time::{Interval, MissedTickBehavior, interval_at};
 ///
 /// # Errors
 /// 400 where paging is asked for, 410 where the place to resume from is
-/// forgotten or of another store, 504 where this server does not get there.
+/// forgotten or of another store, or the caller does not see every row, 504 where this server does not get there.
 pub(super) async fn start(
     api: &Arc<Api>,
     kind: &Arc<Kind>,
     parent: Option<String>,
     query: ListQuery,
+    access: &Arc<Access>,
     headers: &HeaderMap,
 ) -> Result<Response<Body>, Problem> {
     if query.limit.is_some() || query.offset > 0 || query.sort_key.is_some() {
@@ -43,6 +46,9 @@ pub(super) async fn start(
         return Err(Problem::bad_request(message));
     }
     let resumed = last_event_id(headers)?;
+    if resumed.is_some() && !access.list(kind).is_everything() {
+        return Err(unknown_rows());
+    }
     fresh::reach(api, resumed, "Last-Event-ID").await?;
     let snapshot = api.catalog.snapshot();
     let Point { epoch, revision } = snapshot.point();
@@ -65,6 +71,7 @@ pub(super) async fn start(
         kind: Arc::clone(kind),
         parent,
         query,
+        access: Arc::clone(access),
         changes: Some(changes),
         ready: VecDeque::new(),
         at: Point {
@@ -115,11 +122,22 @@ fn compacted() -> Problem {
     )
 }
 
+/// Who does not see every row could be told only by heart which of those that
+/// went were his to see.
+fn unknown_rows() -> Problem {
+    Problem::new(
+        StatusCode::GONE,
+        "who may not see every row can't resume: watch again without Last-Event-ID, \
+         and take the list that comes first",
+    )
+}
+
 struct Watch {
     api: Arc<Api>,
     kind: Arc<Kind>,
     parent: Option<String>,
     query: ListQuery,
+    access: Arc<Access>,
     /// `None` after the last event.
     changes: Option<BoxStream<'static, Result<Arc<Changes>, Error>>>,
     ready: VecDeque<Event>,
@@ -159,15 +177,17 @@ impl Watch {
     fn list(&mut self, snapshot: &Snapshot) -> Result<(), Problem> {
         let columns = self.columns()?;
         let parent = self.parent.as_deref();
+        let right = self.access.list(&self.kind);
         let rows = snapshot
             .rows(&self.kind.id)
-            .filter(|row| below(&self.kind, parent, row));
+            .filter(|row| below(&self.kind, parent, row))
+            .filter_map(|row| Some((row, right.fields(row)?)));
         let (found, _) = page(rows, columns, &self.query, |row| snapshot.show(row));
         let mut seen = BTreeSet::new();
         let mut events = VecDeque::with_capacity(found.len() + 1);
-        for Candidate { row, shown } in found {
+        for Candidate { row, shown, fields } in found {
             let shown = shown.unwrap_or_else(|| snapshot.show(&row));
-            events.push_back(self.put(columns, &shown, snapshot));
+            events.push_back(self.put(columns, &shown, &fields, snapshot));
             seen.insert(shown.row.id.clone());
         }
         events.push_back(last(Event::default().event("listed").data("{}"), self.at));
@@ -192,20 +212,24 @@ impl Watch {
             return;
         }
         let mut events = Vec::new();
+        let access = Arc::clone(&self.access);
+        let right = access.list(&self.kind);
         for event in &changes.events {
             if event.resource.kind != self.kind.id {
                 continue;
             }
             let id = &event.resource.id;
             let shown = match &event.what {
-                What::Put(shown) if self.wants(columns, shown) => Some(shown),
-                _ => None,
+                What::Put(shown) => self
+                    .wants(columns, &right, shown)
+                    .map(|fields| (shown, fields)),
+                What::Deleted => None,
             };
-            if let Some(shown) = shown {
+            if let Some((shown, fields)) = shown {
                 if let Some(seen) = &mut self.seen {
                     seen.insert(id.clone());
                 }
-                events.push(self.put(columns, shown, &snapshot));
+                events.push(self.put(columns, shown, &fields, &snapshot));
             } else if self.seen.as_mut().is_none_or(|seen| seen.remove(id)) {
                 events.push(self.delete(id));
             }
@@ -216,18 +240,27 @@ impl Watch {
         self.ready.extend(events);
     }
 
-    fn wants(&self, columns: &Columns, shown: &Shown) -> bool {
+    /// What the reader sees of a row that he asked for.
+    fn wants<'f>(
+        &self,
+        columns: &Columns,
+        right: &'f Right<'_>,
+        shown: &Shown,
+    ) -> Option<Cow<'f, Fields>> {
         let candidate = Candidate {
             row: Arc::clone(&shown.row),
             shown: Some(shown.clone()),
+            fields: right.fields(&shown.row)?,
         };
-        below(&self.kind, self.parent.as_deref(), &shown.row)
-            && candidate.passes(columns, &self.query)
+        let wanted = below(&self.kind, self.parent.as_deref(), &shown.row)
+            && candidate.passes(columns, &self.query);
+        wanted.then_some(candidate.fields)
     }
 
-    fn put(&self, columns: &Columns, shown: &Shown, snapshot: &Snapshot) -> Event {
+    fn put(&self, columns: &Columns, shown: &Shown, fields: &Fields, snapshot: &Snapshot) -> Event {
         let chosen = self.query.fields.as_deref().unwrap_or(columns.all());
-        let data = object(columns, chosen, shown, None, snapshot);
+        let chosen = columns.only(chosen, fields);
+        let data = object(columns, &chosen, shown, None, snapshot, &self.access);
         event("put", data)
     }
 

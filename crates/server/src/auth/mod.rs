@@ -67,7 +67,7 @@ pub struct Authenticator {
 
 /// How.
 enum Scheme {
-    /// Nobody is asked: whoever reaches the address may do anything.
+    /// Nobody is asked: whoever reaches the address is this one.
     None(Arc<Caller>),
     /// By a token.
     Token(ByToken),
@@ -92,6 +92,13 @@ impl Authenticator {
     pub fn none() -> Self {
         Self {
             scheme: Scheme::None(Arc::new(Caller::anyone())),
+        }
+    }
+
+    /// Takes everybody for this caller.
+    pub fn fixed(caller: Caller) -> Self {
+        Self {
+            scheme: Scheme::None(Arc::new(caller)),
         }
     }
 
@@ -140,6 +147,14 @@ impl Authenticator {
                 counts: Counts::new(),
             }),
         })
+    }
+
+    /// Whose tokens are taken, for who may try another one.
+    pub(crate) fn challenges(&self) -> Arc<[HeaderValue]> {
+        match &self.scheme {
+            Scheme::None(_) => Arc::default(),
+            Scheme::Token(by) => Arc::clone(&by.challenges),
+        }
     }
 
     /// The tokens of the store, where they are taken.
@@ -252,6 +267,12 @@ impl ByToken {
             ),
         }
     }
+}
+
+/// Whether nothing is said of who sends a request, rather than something that
+/// proves nothing.
+pub(crate) fn is_silent(headers: &HeaderMap) -> bool {
+    presented::token(headers) == Err(Absent::Missing)
 }
 
 /// Why a token proves nothing.

@@ -4,10 +4,12 @@
 //! the rules can have their say too.
 
 use super::refusals::Refusals;
-use super::{Change, Error, Mode};
+use super::txn::Setting;
+use super::{Change, Error, Mode, judge};
 use crate::mirror::State;
 use crate::mirror::record::{Sealed, slim};
 use crate::secrets::SecretBox;
+use sdwan_model::policy::Access;
 use sdwan_model::resource::{Body, ResourceRef, Row};
 use sdwan_model::schema::{Kind, MASK};
 use sdwan_model::validate::{self, Violation};
@@ -86,8 +88,9 @@ pub(super) struct Deletion {
 
 /// A transaction's rows, being gathered.
 pub(super) struct Drafts<'a> {
-    pub(super) base: &'a State,
-    pub(super) secrets: &'a SecretBox,
+    base: &'a State,
+    access: &'a Access,
+    secrets: &'a SecretBox,
     pub(super) rows: BTreeMap<ResourceRef, Draft>,
     pub(super) refusals: Refusals,
     pub(super) deletions: Vec<Deletion>,
@@ -97,10 +100,11 @@ pub(super) struct Drafts<'a> {
 
 impl<'a> Drafts<'a> {
     /// `several` changes make one transaction.
-    pub(super) fn new(base: &'a State, secrets: &'a SecretBox, several: bool) -> Self {
+    pub(super) fn new(setting: &Setting<'a>, several: bool) -> Self {
         Self {
-            base,
-            secrets,
+            base: setting.base,
+            access: setting.access,
+            secrets: setting.secrets,
             rows: BTreeMap::new(),
             refusals: Refusals::new(several),
             deletions: Vec::new(),
@@ -120,7 +124,7 @@ impl<'a> Drafts<'a> {
         match change {
             Change::Create { kind, body, parent } => {
                 let kind = self.kind(kind)?;
-                let row = self.create(&kind, body.clone(), parent.as_deref(), id);
+                let row = self.create(&kind, body.clone(), parent.as_deref(), id)?;
                 Ok((row, true))
             }
             Change::Update {
@@ -152,6 +156,7 @@ impl<'a> Drafts<'a> {
                 let Some(row) = self.current(&resource) else {
                     return Err(Error::NotFound(resource.to_string()));
                 };
+                judge::delete(self.access, self.base, row)?;
                 expect(&resource, row.version, *if_match)?;
                 self.deletions.push(Deletion {
                     row: resource.clone(),
@@ -179,9 +184,10 @@ impl<'a> Drafts<'a> {
     }
 
     /// Refuses the change for this; answers the pointers.
-    fn refuse(&mut self, violations: Vec<Violation>) -> BTreeSet<String> {
+    fn refuse(&mut self, kind: &Kind, violations: Vec<Violation>) -> BTreeSet<String> {
         let pointers = violations.iter().map(|v| v.pointer.clone()).collect();
         for violation in violations {
+            let violation = judge::discreet(self.access, kind, violation);
             self.refusals.invalid(Some(self.change), violation);
         }
         pointers
@@ -193,14 +199,18 @@ impl<'a> Drafts<'a> {
         mut body: Value,
         parent: Option<&str>,
         id: &str,
-    ) -> ResourceRef {
+    ) -> Result<ResourceRef, Error> {
+        judge::new(self.access, kind, &mut body)?;
         if let (Some(of), Some(parent)) = (&kind.parent, parent) {
-            self.adopt(&mut body, of, parent);
+            self.adopt(kind, &mut body, of, parent);
         }
         let (mut body, wrong) = match validate::create(kind, body) {
             Ok(body) => (body, BTreeSet::new()),
-            Err(refused) => (refused.right, self.refuse(refused.violations)),
+            Err(refused) => (refused.right, self.refuse(kind, refused.violations)),
         };
+        if wrong.is_empty() {
+            judge::created(self.access, kind, &body)?;
+        }
         let id = match body.get("id").and_then(Value::as_str) {
             Some(given) => given.to_owned(),
             None => {
@@ -211,10 +221,17 @@ impl<'a> Drafts<'a> {
         let resource = ResourceRef::new(&kind.id, id);
         let record = self.base.record(&resource.kind, &resource.id);
         let stands = record.is_some_and(|r| r.declared.is_some());
-        if self.current(&resource).is_some() || stands {
-            let violation = Violation::of("id", format!("{resource} is there already"));
+        let holder = self.current(&resource);
+        if holder.is_some() || stands {
+            let holder = holder.or_else(|| Some(&**record?.row()?));
+            let seen = holder.is_none_or(|row| judge::see(self.access, kind, row).is_ok());
+            let message = match seen {
+                true => format!("{resource} is there already"),
+                false => "is taken".to_owned(),
+            };
+            let violation = Violation::of("id", message);
             self.refusals.conflict(Some(self.change), violation);
-            return resource;
+            return Ok(resource);
         }
         let before = record.and_then(|r| r.leaving.as_ref());
         let row = Row {
@@ -227,11 +244,11 @@ impl<'a> Drafts<'a> {
             body,
         };
         self.write(kind, row, &Vec::new(), wrong);
-        resource
+        Ok(resource)
     }
 
     /// A nested URL names the parent; the body may say the same.
-    fn adopt(&mut self, body: &mut Value, of: &str, parent: &str) {
+    fn adopt(&mut self, kind: &Kind, body: &mut Value, of: &str, parent: &str) {
         let Value::Object(members) = body else {
             return;
         };
@@ -239,7 +256,7 @@ impl<'a> Drafts<'a> {
         let parent = Value::String(parent.to_owned());
         if members.get(&property).is_some_and(|given| *given != parent) {
             let message = "is not the parent that the URL names";
-            self.refuse(vec![Violation::of(&property, message)]);
+            self.refuse(kind, vec![Violation::of(&property, message)]);
         }
         members.insert(property, parent);
     }
@@ -248,26 +265,31 @@ impl<'a> Drafts<'a> {
         &mut self,
         kind: &Kind,
         id: &str,
-        patch: Value,
+        mut patch: Value,
         mode: Mode,
         if_match: Option<u64>,
     ) -> Result<ResourceRef, Error> {
         let resource = ResourceRef::new(&kind.id, id);
         let Some(current) = self.current(&resource).cloned() else {
             let record = self.base.record(&kind.id, id);
-            if record.is_some_and(|r| r.row().is_some()) {
+            if let Some(row) = record.and_then(|r| r.row()) {
+                judge::see(self.access, kind, row)?;
                 let violation = Violation::new("", format!("{resource} is being deleted"));
                 self.refusals.conflict(Some(self.change), violation);
                 return Ok(resource);
             }
             return Err(Error::NotFound(resource.to_string()));
         };
-        expect(&resource, current.version, if_match)?;
         let replace = mode == Mode::Replace;
+        judge::update(self.access, kind, &current, &mut patch, replace)?;
+        expect(&resource, current.version, if_match)?;
         let (mut body, wrong) = match validate::update(kind, &current.body, patch, replace) {
             Ok(body) => (body, BTreeSet::new()),
-            Err(refused) => (refused.right, self.refuse(refused.violations)),
+            Err(refused) => (refused.right, self.refuse(kind, refused.violations)),
         };
+        if wrong.is_empty() {
+            judge::updated(self.access, kind, &current, &body)?;
+        }
         if let Some(id) = current.body.get("id")
             && !body.contains_key("id")
         {
@@ -300,10 +322,10 @@ impl<'a> Drafts<'a> {
         if let Value::Object(members) = &mut body {
             let id = Value::String(id.to_owned());
             if members.insert("id".to_owned(), id).is_some() {
-                self.refuse(vec![validate::fixed_id()]);
+                self.refuse(&kind, vec![validate::fixed_id()]);
             }
         }
-        let row = self.create(&kind, body, parent, id);
+        let row = self.create(&kind, body, parent, id)?;
         Ok((row, true))
     }
 

@@ -9,7 +9,7 @@
 //! writers that don't touch the same rows share its fsync.
 //!
 //! ```text
-//! Change -> draft (validate) -> txn (follow, rules, unique, references)
+//! Change -> draft (judge, validate) -> txn (follow, rules, unique, references)
 //!        -> write (commit, again on conflict) -> store -> mirror -> Shown
 //! Report, Observation, intents -> worker -> commit -> store -> mirror
 //! ```
@@ -20,6 +20,7 @@ mod draft;
 mod fib;
 mod follow;
 mod hold;
+mod judge;
 mod key;
 mod open;
 mod ops;

@@ -61,10 +61,7 @@ fn take_router(
     let owned = base.owned(id);
     let size = owned.map_or(0, imbl::OrdMap::len) * 2 + base.leaving(id).count();
     if old.cascade || size > MAX_OPS / 2 {
-        let message = format!(
-            "{} at this address is still being deleted: wait",
-            old.row.reference()
-        );
+        let message = "the router at this address is still being deleted: wait";
         return Err(Violation::of("mgmt_addr", message));
     }
     for (key, record) in owned.into_iter().flatten() {

@@ -5,13 +5,14 @@
 use super::draft::{Deletion, Draft, Drafts, Written};
 use super::refusals::Refusals;
 use super::view::{Recording, Stored, row_condition};
-use super::{Change, Error, follow, ops, takeover};
+use super::{Change, Error, follow, judge, ops, takeover};
 use crate::keys;
 use crate::mirror::State;
 use crate::mirror::record::Declared;
 use crate::secrets::SecretBox;
+use sdwan_model::policy::Access;
 use sdwan_model::resource::ResourceRef;
-use sdwan_model::rules::{self, Broken};
+use sdwan_model::rules::{self, Broken, View};
 use sdwan_model::validate::Violation;
 use sdwan_store::Condition;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,8 @@ const NAMED: usize = 5;
 /// What a transaction works with besides its changes.
 pub(super) struct Setting<'a> {
     pub(super) base: &'a State,
+    /// What whoever asks for the changes may do.
+    pub(super) access: &'a Access,
     pub(super) secrets: &'a SecretBox,
     /// RFC 3339.
     pub(super) now: &'a str,
@@ -42,7 +45,7 @@ pub(super) struct Prepared {
 
 /// Works the changes out.
 pub(super) fn prepare(setting: &Setting<'_>, changes: &[Change]) -> Result<Prepared, Error> {
-    let mut drafts = Drafts::new(setting.base, setting.secrets, changes.len() > 1);
+    let mut drafts = Drafts::new(setting, changes.len() > 1);
     let mut rows = Vec::new();
     for (number, (change, id)) in changes.iter().zip(setting.ids).enumerate() {
         rows.push(drafts.take(number, change, id)?);
@@ -115,6 +118,7 @@ impl Txn<'_> {
                 continue;
             }
             self.drafts.insert(row.clone(), Draft::Gone);
+            self.judge_deletion(&deletion);
             self.when(row_condition(base, &row.kind, &row.id));
             let mut referrers = Vec::new();
             for (kind, id) in base.referrers(&row.kind, &row.id, None) {
@@ -137,10 +141,35 @@ impl Txn<'_> {
         for (Deletion { row, change, .. }, mut referrers) in gone {
             referrers.retain(|by| self.refers(by, &row).0);
             if !referrers.is_empty() {
-                let violation = still_referred(&row, &referrers);
+                let all = referrers.len();
+                referrers.retain(|by| self.sees(by));
+                let violation = still_referred(&row, &referrers, referrers.len() < all);
                 self.refusals.conflict(Some(change), violation);
             }
         }
+    }
+
+    /// What goes along must be the caller's to delete, too.
+    fn judge_deletion(&mut self, deletion: &Deletion) {
+        let base = self.setting.base;
+        let ResourceRef { kind, id } = &deletion.row;
+        let Some(declared) = base.live(kind, id) else {
+            return;
+        };
+        let Err(error) = judge::delete(self.setting.access, base, &declared.row) else {
+            return;
+        };
+        let message = match error {
+            Error::NotFound(_) => "rows that you may not see would go along".to_owned(),
+            told => told.to_string(),
+        };
+        let violation = Violation::new("", message);
+        self.refusals.conflict(Some(deletion.change), violation);
+    }
+
+    /// Whether the caller may be told of a row.
+    fn sees(&self, row: &ResourceRef) -> bool {
+        Recording::new(self.setting.base, &self.drafts, self.setting.access).sees(row)
     }
 
     /// Whether a row will refer to another, and whether it goes with it.
@@ -163,7 +192,7 @@ impl Txn<'_> {
     /// Every written row against the rules, and what they read made conditions.
     fn judge(&mut self) {
         let base = self.setting.base;
-        let view = Recording::new(base, &self.drafts);
+        let view = Recording::new(base, &self.drafts, self.setting.access);
         let mut judged = Vec::new();
         let mut asked = Vec::new();
         let mut followed = Vec::new();
@@ -196,7 +225,10 @@ impl Txn<'_> {
         if self.refusals.is_empty() {
             for (row, broken) in followed {
                 let why = &broken.violation().message;
-                let message = format!("{row}, which goes along: {why}");
+                let message = match self.sees(&row) {
+                    true => format!("{row}, which goes along: {why}"),
+                    false => "a row that you may not see names this one, and can't go along".into(),
+                };
                 self.refusals.conflict(None, Violation::new("", message));
             }
         }
@@ -248,7 +280,7 @@ impl Txn<'_> {
     fn write(&mut self) -> Result<(), Error> {
         let base = self.setting.base;
         let drafts = std::mem::take(&mut self.drafts);
-        let view = Recording::new(base, &drafts);
+        let view = Recording::new(base, &drafts, self.setting.access);
         for (resource, draft) in &drafts {
             let before = base.live(&resource.kind, &resource.id);
             self.when(row_condition(base, &resource.kind, &resource.id));
@@ -321,14 +353,25 @@ fn still_held((label, value): &(String, String)) -> Violation {
     Violation::of(property, message)
 }
 
-fn still_referred(row: &ResourceRef, by: &[ResourceRef]) -> Violation {
+/// `hidden`: there are others, which the caller may not see.
+fn still_referred(row: &ResourceRef, by: &[ResourceRef], hidden: bool) -> Violation {
+    const OTHERS: &str = "rows that you may not see";
+    if by.is_empty() {
+        let message = format!("{row} is still referred to by {OTHERS}");
+        return Violation::new("", message);
+    }
     let named: Vec<String> = by.iter().take(NAMED).map(ToString::to_string).collect();
+    let hidden = if hidden {
+        format!(", and by {OTHERS}")
+    } else {
+        String::new()
+    };
     let more = match by.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
     let message = format!(
-        "{row} is still referred to by {}{more}: delete those first, or ask for a cascade",
+        "{row} is still referred to by {}{more}{hidden}: delete those first, or ask for a cascade",
         named.join(", ")
     );
     Violation::new("", message)

@@ -27,6 +27,12 @@ pub enum Error {
     /// A unique value is taken, or the row is still referenced (409).
     #[error("{}", join(.0))]
     Conflict(Vec<Violation>),
+    /// The caller may not do this (401, as Gohan has it).
+    #[error("{0}")]
+    NotAllowed(String),
+    /// The caller sees the row, and may not delete it (403).
+    #[error("{0}")]
+    NotDeletable(String),
     /// The row is at another version than the caller expected (412).
     #[error("{resource} is at version {actual}, not {expected}: read it again")]
     VersionMismatch {

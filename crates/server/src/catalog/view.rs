@@ -4,7 +4,9 @@
 
 use super::draft::Draft;
 use crate::keys;
+use crate::mirror::record::Declared;
 use crate::mirror::{Found, State};
+use sdwan_model::policy::Access;
 use sdwan_model::resource::{ResourceRef, Row};
 use sdwan_model::rules::{self, View};
 use sdwan_store::Condition;
@@ -16,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub(super) struct Recording<'a> {
     base: &'a State,
     drafts: &'a BTreeMap<ResourceRef, Draft>,
+    /// What whoever writes may see.
+    access: &'a Access,
     /// Who will hold which unique value, of the drafts.
     planned: HashMap<(String, String, String), ResourceRef>,
     reads: RefCell<Reads>,
@@ -31,7 +35,11 @@ struct Reads {
 }
 
 impl<'a> Recording<'a> {
-    pub(super) fn new(base: &'a State, drafts: &'a BTreeMap<ResourceRef, Draft>) -> Self {
+    pub(super) fn new(
+        base: &'a State,
+        drafts: &'a BTreeMap<ResourceRef, Draft>,
+        access: &'a Access,
+    ) -> Self {
         let mut planned = HashMap::new();
         for row in drafts.values().filter_map(Draft::row) {
             for (label, value) in rules::unique_values(&base.context.schemas, row) {
@@ -43,6 +51,7 @@ impl<'a> Recording<'a> {
         Self {
             base,
             drafts,
+            access,
             planned,
             reads: RefCell::default(),
         }
@@ -156,6 +165,24 @@ impl View for Recording<'_> {
             }
             _ => self.planned.get(&key).cloned(),
         }
+    }
+
+    // Not recorded: a row that is hidden by the time of the commit was seen
+    // when the caller asked.
+    fn sees(&self, row: &ResourceRef) -> bool {
+        if self.access.is_everything() {
+            return true;
+        }
+        let stored = || Some(&**self.base.record(&row.kind, &row.id)?.row()?);
+        let draft = self.draft(&row.kind, &row.id).and_then(Draft::row);
+        let kind = self.base.kind(&row.kind);
+        let named = kind.zip(draft.or_else(stored));
+        named.is_some_and(|(kind, row)| self.access.sees(kind, row).is_some())
+    }
+
+    fn may_name(&self, row: &Row, property: &str, named: &ResourceRef) -> bool {
+        let same = |before: &Declared| before.row.body.get(property) == row.body.get(property);
+        self.sees(named) || self.base.live(&row.kind, &row.id).is_some_and(same)
     }
 }
 

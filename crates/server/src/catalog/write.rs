@@ -1,8 +1,9 @@
 //! Writes: worked out, committed, seen in the mirror, and only then answered.
 
 use super::txn::{self, Prepared, Setting};
-use super::{Catalog, Change, DeleteOptions, Error, Mode, Shown, WriteOptions};
+use super::{Catalog, Change, DeleteOptions, Error, Mode, Shown, WriteOptions, judge};
 use crate::mirror::State;
+use sdwan_model::policy::Access;
 use sdwan_model::resource::ResourceRef;
 use sdwan_model::validate::Violation;
 use sdwan_store::{Batch, Commit, Condition, Entry, Op, Outcome, Revision};
@@ -37,7 +38,9 @@ impl Catalog {
             body,
             parent: options.parent,
         };
-        let (shown, _) = self.one(change, options.dry_run).await?;
+        let (shown, _) = self
+            .write_as(&Access::everything(), change, options.dry_run)
+            .await?;
         Ok(shown)
     }
 
@@ -61,7 +64,9 @@ impl Catalog {
             mode,
             if_match,
         };
-        let (shown, _) = self.one(change, dry_run).await?;
+        let (shown, _) = self
+            .write_as(&Access::everything(), change, dry_run)
+            .await?;
         Ok(shown)
     }
 
@@ -84,7 +89,8 @@ impl Catalog {
             parent: options.parent,
             if_match,
         };
-        self.one(change, options.dry_run).await
+        self.write_as(&Access::everything(), change, options.dry_run)
+            .await
     }
 
     /// Deletes a row: a built-in kind's stays as PENDING_DELETE until its
@@ -99,9 +105,26 @@ impl Catalog {
         id: &str,
         options: DeleteOptions,
     ) -> Result<(), Error> {
+        let access = Access::everything();
+        self.delete_as(&access, kind, id, options).await
+    }
+
+    /// As [`Catalog::delete`], by a caller who may not do everything.
+    ///
+    /// # Errors
+    /// As [`Catalog::delete`], and [`Error::NotDeletable`].
+    pub async fn delete_as(
+        self: &Arc<Self>,
+        access: &Access,
+        kind: &str,
+        id: &str,
+        options: DeleteOptions,
+    ) -> Result<(), Error> {
         let resource = ResourceRef::new(kind, id);
-        let record = self.mirror.now().record(kind, id).cloned();
-        if record.is_some_and(|r| r.row().is_some() && r.live().is_none()) {
+        let base = self.mirror.now();
+        let record = base.record(kind, id);
+        if let Some(row) = record.filter(|r| r.live().is_none()).and_then(|r| r.row()) {
+            judge::delete(access, &base, row)?;
             return self.delete_again(&resource, &options).await;
         }
         let changes = [Change::Delete {
@@ -110,7 +133,10 @@ impl Catalog {
             cascade: options.cascade,
             if_match: options.if_match,
         }];
-        match self.run(&changes, options.force, options.dry_run).await {
+        match self
+            .run(access, &changes, options.force, options.dry_run)
+            .await
+        {
             Ok(_) if options.dry_run => Ok(()),
             Ok(_) if options.force => self.forget(&resource).await,
             Ok(_) => Ok(()),
@@ -134,15 +160,38 @@ impl Catalog {
         changes: Vec<Change>,
         dry_run: bool,
     ) -> Result<Vec<Option<Shown>>, Error> {
-        let run = self.run(&changes, false, dry_run).await;
+        self.transact_as(&Access::everything(), changes, dry_run)
+            .await
+    }
+
+    /// As [`Catalog::transact`], by a caller who may not do everything.
+    ///
+    /// # Errors
+    /// As [`Catalog::transact`], and [`Error::NotAllowed`].
+    pub async fn transact_as(
+        &self,
+        access: &Access,
+        changes: Vec<Change>,
+        dry_run: bool,
+    ) -> Result<Vec<Option<Shown>>, Error> {
+        let run = self.run(access, &changes, false, dry_run).await;
         let (prepared, state) = run.map_err(too_large)?;
         let show = |(row, _): &(ResourceRef, bool)| state.show(&row.kind, &row.id);
         Ok(prepared.rows.iter().map(show).collect())
     }
 
-    /// One change that leaves a row.
-    async fn one(&self, change: Change, dry_run: bool) -> Result<(Shown, bool), Error> {
-        let run = self.run(&[change], false, dry_run).await;
+    /// One change that leaves a row, by a caller who may not do everything;
+    /// true when it created the row.
+    ///
+    /// # Errors
+    /// As [`Catalog::update`], and [`Error::NotAllowed`].
+    pub async fn write_as(
+        &self,
+        access: &Access,
+        change: Change,
+        dry_run: bool,
+    ) -> Result<(Shown, bool), Error> {
+        let run = self.run(access, &[change], false, dry_run).await;
         let (prepared, state) = run.map_err(too_large)?;
         let (row, created) = prepared.rows.into_iter().next().unwrap_or_else(|| {
             unreachable!("a transaction that the rules allow answers each of its changes")
@@ -157,6 +206,7 @@ impl Catalog {
     /// Answers with a state that has the changes' rows as they were left.
     async fn run(
         &self,
+        access: &Access,
         changes: &[Change],
         force: bool,
         dry_run: bool,
@@ -171,6 +221,7 @@ impl Catalog {
             let base = self.mirror.now();
             let setting = Setting {
                 base: &base,
+                access,
                 secrets: &self.options.secrets,
                 now: &now,
                 ids: &ids,

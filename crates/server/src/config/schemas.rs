@@ -86,28 +86,21 @@ fn gohans_own(document: &Document) -> Option<&'static str> {
             };
             (!kinds.is_empty() && kinds.iter().all(own)).then_some(BUILT_IN)
         }
-        None => top.contains_key("extensions").then_some(NO_EXTENSIONS),
+        None => {
+            let lone = top.contains_key("extensions") && !top.contains_key("policies");
+            lone.then_some(NO_EXTENSIONS)
+        }
     }
 }
 
-/// What else than schemas stands in a schema file of Gohan's.
+/// What else than schemas and policies stands in a schema file of Gohan's.
 fn parts_not_used(document: &Document) -> Vec<String> {
-    let root = document.root();
-    let parts = [
-        (
-            "policies",
-            "this version has no authentication, so nobody is told apart",
-        ),
-        ("extensions", NO_EXTENSIONS),
-    ];
-    let told = |(key, why): (&str, &str)| {
-        let node = root.get(key)?;
-        Some(
-            node.error(format!("{key:?} is not used: {why}"))
-                .to_string(),
-        )
+    let node = document.root().get("extensions");
+    let told = |node: document::Node<'_>| {
+        let message = format!("\"extensions\" is not used: {NO_EXTENSIONS}");
+        node.error(message).to_string()
     };
-    parts.into_iter().filter_map(told).collect()
+    node.map(told).into_iter().collect()
 }
 
 fn named_like_gohans(path: &Path) -> bool {

@@ -496,13 +496,17 @@ fn gohans_own_schema_files_are_passed_over_and_others_are_read() {
 
     let text = "schemas: [{id: site}]\npolicies: [{id: all}]\nextensions: [{id: x}]\n";
     let config = Config {
-        schemas: vec![write("whole.yaml", text)],
+        schemas: vec![
+            write("whole.yaml", text),
+            write("policies.yaml", "policies: []\nextensions: []\n"),
+        ],
         ..Config::default()
     };
     let (documents, warnings) = config.read_schemas().expect("readable");
-    assert_eq!(documents.len(), 1);
-    assert!(warnings[0].contains("whole.yaml:2:1: \"policies\" is not used: "));
-    assert!(warnings[1].contains("whole.yaml:3:1: \"extensions\" is not used: "));
+    assert_eq!(documents.len(), 2);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("whole.yaml:3:1: \"extensions\" is not used: "));
+    assert!(warnings[1].contains("policies.yaml:2:1: \"extensions\" is not used: "));
 
     let broken = write("broken.yaml", "schemas: [\n");
     let latin = folder.path().join("latin.yaml");

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use sdwan_model::document::Document;
 use sdwan_model::plan::Plan;
+use sdwan_model::policy::{Caller, Policies};
 use sdwan_model::schema::Schemas;
 use sdwan_server::agents::Agents;
 use sdwan_server::api::{self, Limits};
@@ -50,6 +51,8 @@ pub struct Setup {
     pub role: Role,
     /// The time, in seconds since 1970.
     pub now: Arc<AtomicI64>,
+    /// Whom everybody is taken for; else for who may do anything.
+    pub caller: Option<Caller>,
 }
 
 pub struct App {
@@ -83,6 +86,8 @@ impl Setup {
             .into_iter()
             .collect();
         let schemas = Schemas::load(&files).unwrap_or_else(|e| panic!("{e:#?}"));
+        let policies = Policies::load(&files, &schemas);
+        let (policies, _) = policies.unwrap_or_else(|e| panic!("{e:#?}"));
         let store = self.store.unwrap_or_else(|| Arc::new(Memory::new()));
         let catalog = Catalog::open(
             Arc::clone(&store),
@@ -103,10 +108,14 @@ impl Setup {
             },
             "127.0.0.1:9998".into(),
         );
-        let auth = Authenticator::new(&self.config.auth, &catalog, random(self.ids));
+        let auth = match self.caller {
+            Some(caller) => Ok(Authenticator::fixed(caller)),
+            None => Authenticator::new(&self.config.auth, &catalog, random(self.ids)),
+        };
         let auth = Arc::new(auth.expect("nothing to read"));
         let deps = api::Deps {
             auth: Arc::clone(&auth),
+            policies,
             membership: Arc::new(membership),
             catalog: Arc::clone(&catalog),
             live: Arc::clone(&live) as Arc<dyn Live>,

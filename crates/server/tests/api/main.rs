@@ -14,6 +14,8 @@ mod own_kinds;
 mod routers;
 mod rows;
 mod socket;
+mod tenants;
 mod tokens;
 mod transaction;
 mod watch;
+mod who;

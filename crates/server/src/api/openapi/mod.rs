@@ -7,13 +7,18 @@ use parts::{
     dry_run, fields_param, flag, header, min_revision, path_params, problem, problem_response,
     query, reference, request, responses, wrapped,
 };
+use sdwan_model::policy::Access;
 use sdwan_model::schema::{Kind, Property, Schemas};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
-/// The whole document.
-pub(super) fn document(schemas: &Schemas) -> Value {
+/// The document, as far as its operations are open to the caller; `schemas`
+/// are what he may know of the kinds.
+pub(super) fn document(schemas: &Schemas, access: &Access) -> Value {
     let mut paths = Map::new();
     let mut components = Map::new();
+    // Paths whose operations were looked through.
+    let mut kept: BTreeSet<String> = BTreeSet::new();
     for kind in schemas.iter() {
         components.extend(bodies(kind));
         paths.insert(kind.url(), collection(kind, &[]));
@@ -29,11 +34,25 @@ pub(super) fn document(schemas: &Schemas) -> Value {
             let entry = paths.entry(path).or_insert_with(|| json!({}));
             entry[action.method.to_lowercase()] = action_operation(kind, name, &params);
         }
+        let of_rows = paths.iter_mut().filter(|(path, _)| !kept.contains(*path));
+        for (_, operations) in of_rows {
+            keep(operations, |action| access.knows(action, kind));
+        }
+        kept.extend(paths.keys().cloned());
     }
     if let Some(router) = schemas.get("router") {
         paths.extend(of_routers(router));
     }
     paths.extend(of_the_server());
+    for (path, operations) in paths.iter_mut().filter(|(path, _)| !kept.contains(*path)) {
+        let fixed = path.split('{').next().unwrap_or_default();
+        let told = OF_ITSELF.iter().any(|told| path.starts_with(told));
+        keep(operations, |action| match told {
+            true => !access.denies(action, fixed),
+            false => access.reaches(action, fixed),
+        });
+    }
+    paths.retain(|_, operations| METHODS.iter().any(|(m, _)| operations.get(m).is_some()));
     components.insert("Problem".into(), problem());
     json!({
         "openapi": "3.1.0",
@@ -54,6 +73,38 @@ pub(super) fn document(schemas: &Schemas) -> Value {
             },
         },
     })
+}
+
+/// The methods of operations, and what they do to rows.
+const METHODS: [(&str, &str); 5] = [
+    ("get", "read"),
+    ("post", "create"),
+    ("put", "update"),
+    ("patch", "update"),
+    ("delete", "delete"),
+];
+
+/// What tells a caller nothing but what he may know, or asks nothing.
+const OF_ITSELF: [&str; 6] = [
+    "/gohan/v0.1/schemas",
+    "/gohan/v0.1/version",
+    "/openapi.json",
+    "/sdwan/v1/transaction",
+    "/healthz",
+    "/readyz",
+];
+
+/// Drops what the caller may not do. Declared actions were judged by name.
+fn keep(operations: &mut Value, may: impl Fn(&str) -> bool) {
+    for (method, action) in METHODS {
+        let declared = operations[method]["responses"].get("501").is_some();
+        if let Some(members) = operations.as_object_mut()
+            && !declared
+            && !may(action)
+        {
+            members.shift_remove(method);
+        }
+    }
 }
 
 /// What a kind's rows look like: shown, created, changed.

@@ -5,6 +5,7 @@ mod write;
 
 use super::Api;
 use super::X_REVISION;
+use super::accesses::refused;
 use super::columns::{Columns, json};
 use super::problem::Problem;
 use super::routes::{Endpoint, Matched};
@@ -13,7 +14,8 @@ use crate::speaker::Counters;
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use sdwan_model::policy::{Access, Fields};
 use sdwan_model::resource::Row;
 use sdwan_model::schema::Kind;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ pub(super) async fn collection(
     kind: &Arc<Kind>,
     found: &Matched<'_>,
     method: &Method,
+    access: &Arc<Access>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
     let parent = match found.endpoint {
@@ -32,9 +35,9 @@ pub(super) async fn collection(
     };
     let (parts, body) = request.into_parts();
     if *method == Method::GET {
-        return read::list(api, kind, parent, &parts).await;
+        return read::list(api, kind, parent, access, &parts).await;
     }
-    write::create(api, kind, parent, &parts, body).await
+    write::create(api, kind, parent, access, &parts, body).await
 }
 
 /// `GET`, `PUT`, `PATCH` and `DELETE` of one row, also below a parent.
@@ -43,10 +46,12 @@ pub(super) async fn item(
     kind: &Arc<Kind>,
     found: &Matched<'_>,
     method: &Method,
+    access: &Arc<Access>,
     request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
     let target = Target {
         kind,
+        access,
         id: found.id(),
         parent: match found.endpoint {
             Endpoint::NestedItem(_) => Some(found.parent()),
@@ -62,18 +67,49 @@ pub(super) async fn item(
     }
 }
 
-/// The row that a URL names.
+/// `POST` and the like of a declared action, which nothing carries out: who
+/// may not have it carried out is told that.
+pub(super) fn act(
+    api: &Api,
+    kind: &Arc<Kind>,
+    found: &Matched<'_>,
+    action: &str,
+    access: &Access,
+) -> Result<Response<Body>, Problem> {
+    let allowed = match found.id() {
+        "" => !access.on_all(action, kind).is_nothing(),
+        id => {
+            let row = api.catalog.get(&kind.id, id);
+            let seen = row.filter(|shown| access.sees(kind, &shown.row).is_some());
+            let missing = || Problem::not_found(&format!("{} {id}", kind.id));
+            let shown = seen.ok_or_else(missing)?;
+            access.on(action, kind, id).fields(&shown.row).is_some()
+        }
+    };
+    if !allowed {
+        return Err(refused(action, &kind.plural));
+    }
+    let message = format!(
+        "{} declares this action, but nothing carries it out",
+        kind.id
+    );
+    Err(Problem::new(StatusCode::NOT_IMPLEMENTED, message))
+}
+
+/// The row that a URL names, and for whom.
 struct Target<'a> {
     kind: &'a Arc<Kind>,
+    access: &'a Access,
     id: &'a str,
     parent: Option<&'a str>,
 }
 
 impl Target<'_> {
-    /// The row, if it is there and below the parent of the URL.
-    fn find(&self, snapshot: &Snapshot) -> Option<Shown> {
+    /// The row, if it is there for the caller and below the parent of the URL.
+    fn find(&self, snapshot: &Snapshot) -> Option<(Shown, Fields)> {
         let shown = snapshot.get(&self.kind.id, self.id)?;
-        below(self.kind, self.parent, &shown.row).then_some(shown)
+        let fields = self.access.sees(self.kind, &shown.row)?;
+        below(self.kind, self.parent, &shown.row).then_some((shown, fields))
     }
 
     fn missing(&self) -> Problem {
@@ -90,13 +126,22 @@ pub(super) fn below(kind: &Kind, parent: Option<&str>, row: &Row) -> bool {
 }
 
 /// # Errors
-/// 404 where a nested URL names a parent that is not there.
-fn known_parent(snapshot: &Snapshot, kind: &Kind, parent: Option<&str>) -> Result<(), Problem> {
-    match (parent, &kind.parent) {
-        (Some(id), Some(parent)) if snapshot.get(parent, id).is_none() => {
-            Err(Problem::not_found(&format!("{parent} {id}")))
-        }
-        _ => Ok(()),
+/// 404 where a nested URL names a parent that is not there for the caller.
+fn known_parent(
+    api: &Api,
+    snapshot: &Snapshot,
+    kind: &Kind,
+    parent: Option<&str>,
+    access: &Access,
+) -> Result<(), Problem> {
+    let (Some(id), Some(of)) = (parent, &kind.parent) else {
+        return Ok(());
+    };
+    let of_kind = api.catalog.schemas().get(of);
+    let row = of_kind.zip(snapshot.get(of, id));
+    match row.and_then(|(kind, shown)| access.sees(kind, &shown.row)) {
+        Some(_) => Ok(()),
+        None => Err(Problem::not_found(&format!("{of} {id}"))),
     }
 }
 
@@ -107,12 +152,13 @@ pub(super) fn object(
     shown: &Shown,
     counters: Option<&Counters>,
     snapshot: &Snapshot,
+    access: &Access,
 ) -> Bytes {
     let mut out = Vec::with_capacity(1024);
     out.push(b'{');
     json(&mut out, &columns.kind.singular);
     out.push(b':');
-    columns.write(&mut out, chosen, shown, counters, snapshot);
+    columns.write(&mut out, chosen, shown, counters, snapshot, access);
     out.push(b'}');
     out.into()
 }

@@ -1,6 +1,7 @@
 //! Showing rows.
 
 use super::{Target, below, etag, headers, known_parent, object, respond};
+use crate::api::accesses::refused;
 use crate::api::columns::{Columns, json};
 use crate::api::problem::Problem;
 use crate::api::query::{ListQuery, Params, fields};
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use http::Response;
 use http::header::ETAG;
 use http::request::Parts;
+use sdwan_model::policy::Access;
 use sdwan_model::schema::Kind;
 use std::sync::Arc;
 
@@ -23,18 +25,23 @@ pub(super) async fn list(
     api: &Arc<Api>,
     kind: &Arc<Kind>,
     parent: Option<String>,
+    access: &Arc<Access>,
     request: &Parts,
 ) -> Result<Response<Body>, Problem> {
     let columns = api.columns(kind)?;
-    let query = ListQuery::parse(&request.uri, columns)?;
+    let right = access.list(kind);
+    if right.is_nothing() {
+        return Err(refused("read", &kind.plural));
+    }
+    let query = ListQuery::parse(&request.uri, columns, &right.widest())?;
     fresh::reach(api, query.least, fresh::MIN_REVISION).await?;
     let snapshot = api.catalog.snapshot();
-    known_parent(&snapshot, kind, parent.as_deref())?;
+    known_parent(api, &snapshot, kind, parent.as_deref(), access)?;
     if query.watch {
-        return watch::start(api, kind, parent, query, &request.headers).await;
+        return watch::start(api, kind, parent, query, access, &request.headers).await;
     }
 
-    if parent.is_none() && query.is_plain() && columns.is_steady() {
+    if right.is_everything() && parent.is_none() && query.is_plain() && columns.is_steady() {
         let render = |shown: &Shown| columns.text(shown, &snapshot);
         let (rows, total) = snapshot.page(&kind.id, query.range(), render);
         let body = array(columns, rows.iter().map(|text| &**text));
@@ -43,7 +50,8 @@ pub(super) async fn list(
 
     let rows = snapshot
         .rows(&kind.id)
-        .filter(|row| below(kind, parent.as_deref(), row));
+        .filter(|row| below(kind, parent.as_deref(), row))
+        .filter_map(|row| Some((row, right.fields(row)?)));
     let (found, total) = page(rows, columns, &query, |row| snapshot.show(row));
     let chosen = query.fields.as_deref();
     let live = chosen.is_some_and(|chosen| columns.live_among(chosen));
@@ -58,11 +66,12 @@ pub(super) async fn list(
     let texts = found
         .into_iter()
         .enumerate()
-        .map(|(nth, Candidate { row, shown })| {
+        .map(|(nth, Candidate { row, shown, fields })| {
+            let chosen = columns.only(chosen, &fields);
             let shown = shown.unwrap_or_else(|| snapshot.show(&row));
             let counters = numbers.get(nth).and_then(Option::as_ref);
             let mut text = Vec::with_capacity(ROW);
-            columns.write(&mut text, chosen, &shown, counters, &snapshot);
+            columns.write(&mut text, &chosen, &shown, counters, &snapshot, access);
             text
         });
     let texts: Vec<Vec<u8>> = texts.collect();
@@ -100,13 +109,16 @@ pub(super) async fn show(
 ) -> Result<Response<Body>, Problem> {
     let columns = api.columns(target.kind)?;
     let mut params = Params::new(&request.uri);
-    let chosen = fields(&mut params, columns);
+    let seen = target.access.fields("read", target.kind);
+    let chosen = fields(&mut params, columns, &seen);
     let least = fresh::asked(&mut params);
     params.finish(&["_fields", fresh::MIN_REVISION])?;
     fresh::reach(api, least, fresh::MIN_REVISION).await?;
     let snapshot = api.catalog.snapshot();
     let chosen = chosen.as_deref().unwrap_or(columns.all());
-    let shown = target.find(&snapshot).ok_or_else(|| target.missing())?;
+    let found = target.find(&snapshot);
+    let (shown, fields) = found.ok_or_else(|| target.missing())?;
+    let chosen = &*columns.only(chosen, &fields);
 
     let live = columns.live_among(chosen);
     let counters = if live {
@@ -121,6 +133,7 @@ pub(super) async fn show(
         &shown,
         counters.flatten().as_ref(),
         &snapshot,
+        target.access,
     );
     let mut headers = headers(snapshot.point());
     headers.insert(ETAG, etag(shown.row.version));
