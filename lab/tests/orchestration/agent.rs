@@ -48,6 +48,7 @@ async fn server() -> Result<Server> {
         dial: Arc::new(GobgpDial::new(Timeouts::default(), SystemTime::now)),
         ids: Arc::new(Uuid::new_v4),
         clock: Arc::new(jiff::Timestamp::now),
+        random: Arc::new(rand::random),
         settings: Settings {
             silence: SILENCE,
             ..Settings::new(Arc::new(rand::random::<f64>))
