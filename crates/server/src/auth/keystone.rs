@@ -33,6 +33,8 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(4);
 /// Tokens that are asked about at once: a flood of bad ones must not become
 /// one of Keystone.
 const AT_ONCE: usize = 16;
+/// Tokens that wait for their turn; what comes beyond is told to come later.
+const WAITING: usize = 1024;
 /// How long a token waits for its turn.
 const TURN: Duration = Duration::from_secs(4);
 /// Tokens whose callers are remembered, at least; and bad ones, apart from
@@ -188,6 +190,9 @@ impl Inner {
         // It may have come since that was looked for.
         if let Some(answer) = memory.recall(&key, (self.clock)()) {
             return futures::future::ready(answer).boxed().shared();
+        }
+        if memory.asked.len() >= WAITING {
+            return futures::future::ready(Err(Refusal::Away)).boxed().shared();
         }
         let (inner, token) = (Arc::clone(self), SecretString::from(token));
         let work = tokio::spawn(async move {

@@ -109,6 +109,12 @@ pub(super) fn keystone(section: &Section<'_>, folder: &Path) -> Option<Keystone>
         section.error("auth_url", message);
     }
     let auth_url = auth_url.and_then(|text| match text.parse::<url::Url>() {
+        // Callers are told where it is, so nothing secret may stand in it.
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            let message = "it has a user in it: write \"user_name\" and \"password_file\" instead";
+            section.error("auth_url", message);
+            None
+        }
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Some(url),
         _ => {
             let message = "it is no URL such as http://192.0.2.1:5000/v3";

@@ -168,6 +168,10 @@ fn unsupported_features_fail_closed() {
         ("tls: {enabled: true}", "TLS"),
         ("keystone: {use_keystone: true}", "auth_url"),
         (
+            "keystone: {use_keystone: true, auth_url: \"http://u:p@k/v3\"}",
+            "a user in it",
+        ),
+        (
             "keystone: {use_keystone: true, auth_url: \"ftp://k\"}",
             "no URL",
         ),
