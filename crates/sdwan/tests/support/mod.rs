@@ -101,14 +101,26 @@ impl Server {
         self.program(env!("CARGO_BIN_EXE_sdwan"), words)
     }
 
+    /// `sdwan ...` with a token.
+    pub fn sdwan_as(&self, token: &str, words: &[&str]) -> Output {
+        self.command(env!("CARGO_BIN_EXE_sdwan"), words)
+            .env("OS_TOKEN", token)
+            .output()
+            .unwrap()
+    }
+
     fn program(&self, program: &str, words: &[&str]) -> Output {
-        Command::new(program)
+        self.command(program, words).output().unwrap()
+    }
+
+    fn command(&self, program: &str, words: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
             .env_clear()
             .env("GOHAN_ENDPOINT_URL", &self.endpoint)
             .env("HOME", self.folder.path())
-            .args(words)
-            .output()
-            .unwrap()
+            .args(words);
+        command
     }
 
     /// The stdout of a command that must succeed.

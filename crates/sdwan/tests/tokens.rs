@@ -1,0 +1,100 @@
+//! Tokens as an operator meets them: the first one in a file, the others by
+//! `sdwan token`.
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use support::{Server, refused, stderr, stdout};
+
+fn start() -> Server {
+    Server::start_with(
+        tempfile::tempdir().expect("a folder"),
+        &["--auth", "tokens"],
+    )
+}
+
+fn admin(server: &Server) -> String {
+    let file = server.folder.path().join("sdwan.db.admin-token");
+    let mode = std::fs::metadata(&file)
+        .expect("a token")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let token = std::fs::read_to_string(file).expect("text");
+    token.trim_end().to_owned()
+}
+
+fn must(server: &Server, token: &str, words: &[&str]) -> String {
+    let output = server.sdwan_as(token, words);
+    assert!(output.status.success(), "{words:?}: {}", stderr(&output));
+    stdout(&output)
+}
+
+#[test]
+fn the_first_token_opens_the_door_to_all_others() {
+    let server = start();
+    let list = ["client", "router", "list"];
+    let nobody = server.sdwan(&list);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(stderr(&nobody).contains("token"), "{}", stderr(&nobody));
+
+    let admin = admin(&server);
+    must(&server, &admin, &list);
+    let words = ["token", "create", "--name", "ci", "--role", "operator"];
+    let more = ["--role", "x", "--tenant", "blue", "--expires", "30d"];
+    let made = must(&server, &admin, &[&words[..], &more].concat());
+    let token = made.strip_suffix('\n').unwrap();
+    must(&server, token, &list);
+    let taken = server.sdwan_as(&admin, &words);
+    assert_eq!(taken.status.code(), Some(5), "{}", stderr(&taken));
+
+    let table = must(&server, &admin, &["token", "list"]);
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 3, "{table}");
+    let column = lines[0].find("ROLES").unwrap();
+    assert!(
+        lines
+            .iter()
+            .any(|line| line[column..].starts_with("operator,x  blue")),
+        "{table}"
+    );
+
+    let revoke = ["token", "revoke", "ci"];
+    assert_eq!(must(&server, &admin, &revoke), "ci is revoked\n");
+    assert_eq!(server.sdwan_as(token, &list).status.code(), Some(1));
+    assert_eq!(server.sdwan_as(&admin, &revoke).status.code(), Some(4));
+
+    let log = server.log();
+    for token in [&admin, token] {
+        let secret = token.splitn(3, '_').nth(2).unwrap();
+        assert!(!log.contains(secret), "{log}");
+    }
+    assert!(log.contains("sdwan.db.admin-token"), "{log}");
+
+    // It lasts, and no second one is made.
+    let server = Server::start_with(server.kill(), &["--auth", "tokens"]);
+    must(&server, &admin, &list);
+    assert!(!server.log().contains("admin-token"), "{}", server.log());
+}
+
+#[test]
+fn whoever_has_to_prove_himself_may_come_from_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = refused(folder.path(), &["--address", "0.0.0.0:0", "--auth", "none"]);
+    assert!(said.contains("--auth tokens"), "{said}");
+    let said = refused(folder.path(), &["--auth", "some"]);
+    assert!(said.contains("neither none nor tokens"), "{said}");
+    let everywhere = ["--address", "0.0.0.0:0", "--auth", "tokens"];
+    let mut child = support::server_command(folder.path(), &everywhere)
+        .spawn()
+        .unwrap();
+    let file = folder.path().join("sdwan.db.admin-token");
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !file.exists() && std::time::Instant::now() < end {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let made = file.exists();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(made, "it did not start");
+}
