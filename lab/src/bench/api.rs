@@ -142,14 +142,14 @@ async fn creates(server: &Server, floor: &Floor, rounds: u32) -> Result<Vec<Figu
 
 /// CPU and latency of one side, a turn a sample.
 #[derive(Default)]
-struct Cost {
-    cpu: Series,
-    latency: Series,
+pub(super) struct Cost {
+    pub(super) cpu: Series,
+    pub(super) latency: Series,
 }
 
 impl Cost {
     /// So many requests, one after the other.
-    async fn turn(
+    pub(super) async fn turn(
         &mut self,
         process: u32,
         requests: usize,

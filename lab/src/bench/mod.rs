@@ -5,6 +5,7 @@
 //! bench` runs them on release builds; nothing here is ever a test.
 
 mod api;
+mod auth;
 mod bare;
 mod cluster;
 mod fib;
@@ -72,10 +73,12 @@ pub enum Name {
     Fib,
     /// Several servers on etcd
     Cluster,
+    /// Requests of callers who have to prove who they are, by Keystone too
+    Auth,
 }
 
 impl Name {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Push,
         Self::Standing,
         Self::Status,
@@ -85,6 +88,7 @@ impl Name {
         Self::Size,
         Self::Fib,
         Self::Cluster,
+        Self::Auth,
     ];
 }
 
@@ -143,6 +147,7 @@ async fn one(name: Name, arguments: &Arguments) -> Result<Vec<Figure>> {
         Name::Fleet => fleet::run(release, rounds).await,
         Name::Size => size::run().await,
         Name::Fib => fib::run(release, rounds, &arguments.routes).await,
+        Name::Auth => auth::run(rounds).await,
         Name::Cluster => cluster::run(release, rounds, usize::try_from(arguments.routers)?).await,
     }
 }

@@ -5,6 +5,7 @@ use crate::daemon::Daemon;
 use crate::tools::{self, Release};
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::{StreamExt, TryStreamExt};
+use reqwest::header::HeaderMap;
 use sdwan_gobgp::types::{Global, PeerSettings};
 use sdwan_gobgp::{Client, Timeouts};
 use serde_json::{Value, json};
@@ -166,6 +167,23 @@ impl Server {
     pub fn kill(self) -> Result<tempfile::TempDir> {
         self.daemon.kill()?;
         Ok(self.folder)
+    }
+
+    /// The same server, with this token in every request.
+    ///
+    /// # Errors
+    /// When it can't be one.
+    pub fn with_token(mut self, token: &str) -> Result<Self> {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-auth-token", token.parse()?);
+        let http = sdwan_http::local()?.timeout(LIMIT);
+        self.http = http.default_headers(headers).build()?;
+        Ok(self)
+    }
+
+    /// What it keeps its files in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Its process id.
