@@ -610,3 +610,20 @@ fn a_body_is_needed_to_say_what_is_ones_own() {
     let right = access.create(kinds.get("network").unwrap());
     assert!(right.fields_of_new(&Body::new()).is_none());
 }
+
+/// Who copies his first policy from the documentation gets it right.
+#[test]
+fn the_documentations_policies_are_right() {
+    let text = include_str!("../../../../docs/POLICIES.md");
+    let blocks = text.split("```yaml\n").skip(1);
+    let blocks = blocks.filter_map(|rest| rest.split("```").next());
+    let mut found = 0;
+    for block in blocks.filter(|block| block.contains("policies:")) {
+        let document = Document::parse("POLICIES.md", block).unwrap();
+        let (_, warnings) =
+            Policies::load(&[document], kinds()).unwrap_or_else(|e| panic!("{e:#?}"));
+        assert_eq!(warnings, [], "{block}");
+        found += 1;
+    }
+    assert!(found >= 5, "{found}");
+}

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use std::fmt::Write;
 use std::sync::Arc;
 
-/// Networks belong to tenants, and so do their ports; nobody but admins is
-/// told of ledgers, except `netadmin`, who sees only some of them.
+/// Networks belong to tenants, and so do their ports; ledgers belong to nobody,
+/// and `netadmin` sees only those that are open, and no sums.
 pub const TENANTS: &str = "
 schemas:
 - id: network
@@ -284,7 +284,7 @@ async fn who_may_do_what() {
         apps.push(shared.for_caller(named).await);
     }
     let mut table = String::from(
-        "+ done, or would be   N rows listed   ! 401 not allowed   x 403 seen, not to be deleted   . 404\n\n",
+        "+ done, or would be   N rows listed   ! 401 not allowed   x 403 seen, not allowed   . 404\n\n",
     );
     let width = routes
         .iter()
