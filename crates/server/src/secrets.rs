@@ -10,8 +10,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use hkdf::Hkdf;
 use sdwan_model::resource::ResourceRef;
-use secrecy::{ExposeSecret, SecretBox as Hidden, SecretString};
+use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox as Hidden, SecretString};
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -63,7 +64,7 @@ impl SecretBox {
                     )));
                 }
                 let mut text = Hidden::new(Box::new(String::new()));
-                file.read_to_string(secrecy::ExposeSecretMut::expose_secret_mut(&mut text))
+                file.read_to_string(text.expose_secret_mut())
                     .map_err(|e| wrong(e.to_string()))?;
                 decode_key(text.expose_secret().trim())
                     .map(|key| Self::new(key, Some(path)))
@@ -110,6 +111,19 @@ impl SecretBox {
     /// The file that the key was read from.
     pub fn file(&self) -> Option<&Path> {
         self.key.as_ref().ok()?.file.as_deref()
+    }
+
+    /// A key for another purpose, from which this one can't be told.
+    ///
+    /// # Errors
+    /// [`Error::Key`] without a key.
+    pub(crate) fn derive(&self, purpose: &str) -> Result<Hidden<[u8; KEY_BYTES]>, Error> {
+        let key = self.key.as_ref().map_err(Clone::clone)?;
+        let mut derived = Hidden::new(Box::new([0; KEY_BYTES]));
+        Hkdf::<Sha256>::new(None, key.bytes.expose_secret())
+            .expand(purpose.as_bytes(), derived.expose_secret_mut())
+            .map_err(|e| Error::Key(e.to_string()))?;
+        Ok(derived)
     }
 
     /// The envelope of `secret` for this property of this row.

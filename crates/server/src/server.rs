@@ -3,6 +3,7 @@
 
 use crate::agents::Agents;
 use crate::api::{self, Limits};
+use crate::audit::{self, Recorder};
 use crate::auth::{self, Authenticator};
 use crate::catalog::{self, Catalog};
 use crate::cluster::{self, Membership, Steward, Tenure};
@@ -70,6 +71,9 @@ pub enum Error {
     /// The store, or what is in it.
     #[error(transparent)]
     Catalog(#[from] catalog::Error),
+    /// The audit that was asked for can't be kept.
+    #[error(transparent)]
+    Audit(#[from] audit::Error),
 }
 
 /// A server that runs until [`Server::stop`].
@@ -78,6 +82,7 @@ pub struct Server {
     api: Part,
     work: Part,
     catalog: Arc<Catalog>,
+    audit: Arc<Recorder>,
 }
 
 /// A task and its end.
@@ -119,6 +124,7 @@ impl Server {
         let listener = listen::bind(&config.address).await.map_err(unable)?;
         let address = listener.local_addr().map_err(unable)?;
 
+        let audit = Arc::new(recorder(config, &deps)?);
         let tenure = match &deps.cluster {
             Some(_) => Tenure::shared(&*deps.instance),
             None => Tenure::alone(&*deps.instance),
@@ -151,6 +157,7 @@ impl Server {
             membership: Arc::clone(&membership),
             live: Arc::clone(&supervisor) as Arc<dyn crate::live::Live>,
             agents: Arc::clone(&agents),
+            audit: Arc::clone(&audit),
             metrics: Arc::new(Metrics::new(deps.store, &supervisor).with_auth(&auth)),
             instance: deps.instance,
             shutdown: watches.clone(),
@@ -180,6 +187,7 @@ impl Server {
             api,
             work,
             catalog,
+            audit,
         })
     }
 
@@ -204,8 +212,22 @@ impl Server {
     pub async fn stop(self) {
         tracing::info!("stopping");
         tokio::join!(self.api.stop(), self.work.stop());
+        self.audit.stop().await;
         tracing::info!("stopped");
     }
+}
+
+/// The audit that the configuration asks for.
+fn recorder(config: &Config, deps: &Deps) -> Result<Recorder, audit::Error> {
+    let (Some(settings), Some(file)) = (&config.audit, config.audit_file()) else {
+        if config.auth.protects() {
+            tracing::info!("no audit is kept of who does what: see `audit` of the configuration");
+        }
+        return Ok(Recorder::off());
+    };
+    let key = audit::Key::of(&deps.secrets)?;
+    let chain = (deps.ids)().simple().to_string();
+    Recorder::start(file, settings, key, Arc::clone(&deps.clock), chain)
 }
 
 /// The built-in kinds and the operator's, and who may do what with them.

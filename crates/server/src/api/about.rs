@@ -95,7 +95,9 @@ pub(super) fn readyz(api: &Api) -> Result<Response<Body>, Problem> {
 
 /// Prometheus' text.
 pub(super) async fn metrics(api: &Api) -> Result<Response<Body>, Problem> {
-    let text = api.metrics.scrape(&api.catalog, &api.counters).await;
+    let recorded = api.audit.stats();
+    let text = api.metrics.scrape(&api.catalog, &api.counters, recorded);
+    let text = text.await;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(respond(kind, text))
 }

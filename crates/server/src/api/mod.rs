@@ -14,6 +14,7 @@
 
 mod about;
 mod accesses;
+mod audit;
 mod body;
 mod cluster;
 mod columns;
@@ -38,6 +39,7 @@ mod transaction;
 mod watch;
 
 use crate::agents::Agents;
+use crate::audit::Recorder;
 use crate::auth::Authenticator;
 use crate::catalog::Catalog;
 use crate::cluster::Membership;
@@ -91,6 +93,8 @@ pub struct Deps {
     pub live: Arc<dyn Live>,
     /// Hears what routers' agents report.
     pub agents: Arc<Agents>,
+    /// Writes down who did what.
+    pub audit: Arc<Recorder>,
     /// Counts requests, and is shown at `/metrics`.
     pub metrics: Arc<Metrics>,
     /// Starts every request id: tells apart the processes in one log.
@@ -128,6 +132,7 @@ struct Api {
     membership: Arc<Membership>,
     live: Arc<dyn Live>,
     agents: Arc<Agents>,
+    audit: Arc<Recorder>,
     metrics: Arc<Metrics>,
     instance: String,
     shutdown: CancellationToken,
@@ -167,6 +172,7 @@ pub fn router(deps: Deps, config: &Config, limits: Limits) -> Result<Router, Vec
         membership: deps.membership,
         live: deps.live,
         agents: deps.agents,
+        audit: deps.audit,
         metrics: deps.metrics,
         instance: deps.instance,
         shutdown: deps.shutdown,

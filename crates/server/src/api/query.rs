@@ -68,7 +68,7 @@ impl Params {
     }
 
     /// A count, 0 or more.
-    fn count(&mut self, name: &str) -> Option<usize> {
+    pub(super) fn count(&mut self, name: &str) -> Option<usize> {
         let text = self.one(name)?;
         match text.parse() {
             Ok(count) => Some(count),

@@ -41,6 +41,8 @@ pub(crate) enum Endpoint {
     Transaction,
     /// The servers that share the store.
     Cluster,
+    /// Who did what on this server.
+    Audit,
     /// The kinds, as Gohan's clients read them.
     Schemas,
     /// One kind.
@@ -63,7 +65,12 @@ impl Endpoint {
     pub(crate) fn is_about_the_server(&self) -> bool {
         matches!(
             self,
-            Self::Version | Self::Healthz | Self::Readyz | Self::Metrics | Self::Cluster
+            Self::Version
+                | Self::Healthz
+                | Self::Readyz
+                | Self::Metrics
+                | Self::Cluster
+                | Self::Audit
         )
     }
 
@@ -113,6 +120,14 @@ impl Endpoint {
         names.join(", ")
     }
 
+    /// Whether its path ends with the id of what it is about.
+    pub(crate) fn names_one(&self) -> bool {
+        matches!(
+            self,
+            Self::Item(_) | Self::NestedItem(_) | Self::Hold | Self::Plan | Self::Rib | Self::Fib
+        )
+    }
+
     /// A label for metrics: few values, whatever the path.
     fn label(&self) -> &str {
         match self {
@@ -126,6 +141,7 @@ impl Endpoint {
             Self::Tokens | Self::Token => "token",
             Self::Transaction => "transaction",
             Self::Cluster => "cluster",
+            Self::Audit => "audit",
             Self::Schemas | Self::Schema => "schema",
             Self::Version => "version",
             Self::OpenApi => "openapi",
@@ -204,6 +220,7 @@ impl Routes {
         self.add(own, "/sdwan/v1/tokens/{id}", Endpoint::Token);
         self.add(own, "/sdwan/v1/transaction", Endpoint::Transaction);
         self.add(own, "/sdwan/v1/cluster", Endpoint::Cluster);
+        self.add(own, "/sdwan/v1/audit", Endpoint::Audit);
         self.add(own, "/openapi.json", Endpoint::OpenApi);
         self.add(own, "/healthz", Endpoint::Healthz);
         self.add(own, "/healthcheck", Endpoint::Healthz);

@@ -4,8 +4,8 @@
 use super::problem::Problem;
 use super::routes::{Endpoint, FIB, Matched};
 use super::{
-    Api, X_DATA_AGE, X_REQUEST_ID, about, accesses, cluster, fib, resources, routers, tokens,
-    transaction,
+    Api, X_DATA_AGE, X_REQUEST_ID, about, accesses, audit, cluster, fib, resources, routers,
+    tokens, transaction,
 };
 use crate::auth;
 use crate::cluster::Role;
@@ -24,6 +24,19 @@ use tower::ServiceExt;
 
 /// Answers a request; never panics, never waits longer than the limit.
 pub(super) async fn serve(api: Arc<Api>, request: Request<Body>) -> Response<Body> {
+    if is_read(request.method()) {
+        return answer(api, request).await;
+    }
+    // Carried through, and accounted for, also where who asked hangs up.
+    let work = tokio::spawn(answer(api, request));
+    work.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request was not carried through");
+        let message = "the server is ending: whether a change was made can be seen by reading it";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, message).into_response()
+    })
+}
+
+async fn answer(api: Arc<Api>, request: Request<Body>) -> Response<Body> {
     let started = Instant::now();
     let number = api.requests.fetch_add(1, Ordering::Relaxed);
     let id = format!("{}-{number:x}", api.instance);
@@ -35,17 +48,23 @@ pub(super) async fn serve(api: Arc<Api>, request: Request<Body>) -> Response<Bod
         .map_or_else(|| "none".into(), |f| Arc::clone(f.label));
 
     let mut sender = None;
-    let work = dispatch(&api, found, request, &mut sender);
+    let trail = audit::Trail::new(&request);
+    let work = trail.during(dispatch(&api, found, request, &mut sender));
     let work = AssertUnwindSafe(work).catch_unwind();
-    let mut response = match tokio::time::timeout(api.limits.request, work).await {
-        Ok(Ok(Ok(response))) => response,
-        Ok(Ok(Err(problem))) => problem.into_response(),
+    let answer = match tokio::time::timeout(api.limits.request, work).await {
+        Ok(Ok(answer)) => answer,
         Ok(Err(panic)) => {
             tracing::error!(request = id, what = message(&*panic), "a request panicked");
-            Problem::internal(&id).into_response()
+            Err(Problem::internal(&id))
         }
-        Err(_) => timed_out(&api).into_response(),
+        Err(_) => Err(timed_out(&api)),
     };
+    let ended = match &answer {
+        Ok(response) => (response.status(), None),
+        Err(problem) => (problem.status, Some(problem.detail.as_str())),
+    };
+    trail.end(&api, &id, sender.as_ref(), ended).await;
+    let mut response = answer.unwrap_or_else(Problem::into_response);
 
     if method == Method::HEAD {
         strip_body(&mut response);
@@ -75,7 +94,7 @@ pub(super) async fn serve(api: Arc<Api>, request: Request<Body>) -> Response<Bod
     response
 }
 
-fn is_read(method: &Method) -> bool {
+pub(super) fn is_read(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
@@ -187,6 +206,7 @@ async fn route(
     request: Request<Body>,
     access: &Arc<Access>,
 ) -> Result<Response<Body>, Problem> {
+    audit::ready(api, found.as_ref(), request.method())?;
     let Some(found) = found else {
         return file(api, access, request).await;
     };
@@ -232,6 +252,10 @@ async fn route(
             about::document(api, found.endpoint, found.id(), access)
         }
         Endpoint::Cluster => cluster::show(api, access, request.uri()),
+        Endpoint::Audit => {
+            let sender = request.extensions().get::<Sender>().cloned();
+            audit::search(api, sender.as_ref(), request.uri()).await
+        }
         Endpoint::Healthz => Ok(about::healthz()),
         Endpoint::Readyz => about::readyz(api),
         Endpoint::Metrics => about::metrics(api).await,

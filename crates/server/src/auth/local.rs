@@ -4,6 +4,7 @@
 use super::admin::MAKER;
 use super::token::{self, Hash, Known, Stored};
 use super::{Random, Refusal};
+use crate::catalog::ledger::{self, Effect, Held};
 use crate::catalog::{Catalog, Error};
 use crate::keys;
 use crate::mirror::record::encode;
@@ -12,6 +13,7 @@ use sdwan_model::policy::Caller;
 use sdwan_model::validate::Violation;
 use sdwan_store::{Condition, Op};
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,6 +121,7 @@ impl Tokens {
             let swept = expired.iter().take(SWEPT);
             let swept = swept.map(|(id, _)| Op::delete(keys::token(id)));
             let then = std::iter::once(made.put()).chain(swept).collect();
+            ledger::trying(|| vec![effect(&made.id, None, Some(&made.stored))]);
             match self.catalog.commit_on(&base, vec![when], then).await {
                 Ok(()) => return Ok(made),
                 Err(Error::Contended) => {}
@@ -176,6 +179,8 @@ impl Tokens {
                 .map(|(id, _)| &**id)
                 .ok_or_else(|| Error::NotFound(format!("token {id_or_name}")))?
         };
+        let revoked = tokens.get(id).map(|known| &known.stored);
+        ledger::trying(|| vec![effect(id, revoked, None)]);
         self.catalog.once(Op::delete(keys::token(id))).await
     }
 
@@ -201,6 +206,25 @@ impl Tokens {
             created_by: by.to_owned(),
         };
         Made { id, text, stored }
+    }
+}
+
+/// What the audit is told of a token: nothing that it is known by.
+fn effect(id: &str, before: Option<&Stored>, after: Option<&Stored>) -> Effect {
+    let held = |stored: &Stored| {
+        Held::Other(json!({
+            "name": stored.name,
+            "roles": stored.roles,
+            "tenant": stored.tenant,
+            "expires": stored.expires,
+        }))
+    };
+    Effect {
+        kind: "token".to_owned(),
+        id: id.to_owned(),
+        before: before.map(held),
+        after: after.map(held),
+        secrets: Vec::new(),
     }
 }
 

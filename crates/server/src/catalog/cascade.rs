@@ -8,7 +8,7 @@
 
 use super::ops::{self, Ops};
 use super::view::{Stored, row_condition};
-use super::{Catalog, DeleteOptions, Error, draft};
+use super::{Catalog, DeleteOptions, Error, draft, ledger};
 use crate::keys;
 use crate::mirror::record::{Declared, Leaving};
 use crate::mirror::{ROUTER, State};
@@ -89,6 +89,7 @@ impl Catalog {
         loop {
             let then = vec![op.clone()];
             if let Some(revision) = self.commit(Vec::new(), then, &mut lost).await? {
+                ledger::done(revision);
                 self.mirror.wait_for(revision).await;
                 return Ok(());
             }
@@ -103,7 +104,8 @@ impl Catalog {
     ) -> Result<(), Error> {
         self.mark(&resource, force).await?;
         let catalog = Arc::clone(self);
-        let work = tokio::spawn(async move { catalog.finish(&resource).await });
+        let work = ledger::inherited(async move { catalog.finish(&resource).await });
+        let work = tokio::spawn(work);
         work.await.unwrap_or_else(|error| {
             let message = format!("the cascade stopped: {error}");
             Err(Error::Store(sdwan_store::Error::Unavailable(message)))
@@ -157,13 +159,19 @@ impl Catalog {
                 break;
             };
             let rows = leaves_first(&base, resource);
-            let (when, ops) = away(&base, &rows[..rows.len().min(ROWS)], mark);
+            let rows = &rows[..rows.len().min(ROWS)];
+            let (when, ops) = away(&base, rows, mark);
+            ledger::trying(|| gone(&base, rows));
             match self.commit(when, ops.into_ops(), &mut lost).await? {
                 Some(revision) => {
                     lost.clear();
+                    ledger::done(revision);
                     self.mirror.wait_for(revision).await;
                 }
-                None => self.catch_up(base.revision).await?,
+                None => {
+                    ledger::undone();
+                    self.catch_up(base.revision).await?;
+                }
             }
         }
         let now = self.mirror.now();
@@ -195,6 +203,16 @@ fn leaves_first(base: &State, root: &ResourceRef) -> Vec<ResourceRef> {
         }
     }
     ordered
+}
+
+/// What taking these rows away changes.
+fn gone(base: &State, rows: &[ResourceRef]) -> Vec<ledger::Effect> {
+    let declared = |row: &ResourceRef| {
+        let record = base.record(&row.kind, &row.id)?;
+        Some(Arc::clone(&record.declared.as_ref()?.row))
+    };
+    let rows = rows.iter().filter_map(declared);
+    rows.map(ledger::Effect::gone).collect()
 }
 
 /// The commit that takes these rows away.

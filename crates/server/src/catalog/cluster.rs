@@ -1,7 +1,7 @@
 //! What the cluster's side needs of the catalog: claims as conditions, and
 //! the looks that members decide on.
 
-use super::{Catalog, Error};
+use super::{Catalog, Error, ledger};
 use crate::cluster::{Claimed, Tenure};
 use crate::keys;
 use crate::mirror::State;
@@ -74,10 +74,12 @@ impl Catalog {
     ) -> Result<(), Error> {
         match self.commit(when, then, &mut Vec::new()).await? {
             Some(revision) => {
+                ledger::done(revision);
                 self.mirror.wait_for(revision).await;
                 Ok(())
             }
             None => {
+                ledger::undone();
                 self.catch_up(base.revision).await?;
                 Err(Error::Contended)
             }

@@ -1,5 +1,6 @@
 //! Holds: a router, or all, observed and planned for but not touched.
 
+use super::ledger::{self, Effect, Held};
 use super::{Catalog, Error, Hold, Scope};
 use crate::keys;
 use crate::mirror::record::encode;
@@ -20,6 +21,7 @@ impl Catalog {
             since: before.map_or_else(|| self.now(), |hold| hold.since.clone()),
             why: why.to_owned(),
         };
+        ledger::trying(|| vec![effect(&scope, before.map(|hold| &**hold), Some(&hold))]);
         self.once(Op::put(keys::hold(&scope), encode(&hold))).await
     }
 
@@ -30,10 +32,25 @@ impl Catalog {
     pub async fn resume(&self, scope: Scope) -> Result<(), Error> {
         let base = self.mirror.now();
         known(&base, &scope)?;
-        if !base.holds().contains_key(&scope) {
+        let Some(before) = base.holds().get(&scope) else {
             return Ok(());
-        }
+        };
+        ledger::trying(|| vec![effect(&scope, Some(&**before), None)]);
         self.once(Op::delete(keys::hold(&scope))).await
+    }
+}
+
+fn effect(scope: &Scope, before: Option<&Hold>, after: Option<&Hold>) -> Effect {
+    let held = |hold: &Hold| Held::Other(serde_json::to_value(hold).unwrap_or_default());
+    Effect {
+        kind: "hold".to_owned(),
+        id: match scope {
+            Scope::All => "all".to_owned(),
+            Scope::Router(id) => id.clone(),
+        },
+        before: before.map(held),
+        after: after.map(held),
+        secrets: Vec::new(),
     }
 }
 

@@ -22,6 +22,7 @@ mod follow;
 mod hold;
 mod judge;
 mod key;
+pub(crate) mod ledger;
 mod open;
 mod ops;
 mod point;
@@ -38,6 +39,7 @@ mod write;
 
 pub use crate::mirror::{Dirty, Marks};
 pub use key::{forget_key, secrets_of};
+pub(crate) use ledger::{Effect, Held, Ledger};
 pub use open::FORMAT;
 pub(crate) use open::stored_format;
 pub use point::{Point, Unreached};

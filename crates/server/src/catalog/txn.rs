@@ -5,7 +5,7 @@
 use super::draft::{Deletion, Draft, Drafts, Written};
 use super::refusals::Refusals;
 use super::view::{Recording, Stored, row_condition};
-use super::{Change, Error, follow, judge, ops, takeover};
+use super::{Change, Effect, Error, Held, follow, judge, ops, takeover};
 use crate::keys;
 use crate::mirror::State;
 use crate::mirror::record::Declared;
@@ -16,6 +16,7 @@ use sdwan_model::rules::{self, Broken, View};
 use sdwan_model::validate::Violation;
 use sdwan_store::Condition;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// How many referring rows a refusal names.
 const NAMED: usize = 5;
@@ -41,6 +42,8 @@ pub(super) struct Prepared {
     pub(super) then: ops::Ops,
     /// By change: which row it is about, and whether that is a new one.
     pub(super) rows: Vec<(ResourceRef, bool)>,
+    /// What it comes to, rows that only go along included.
+    pub(super) effects: Vec<Effect>,
 }
 
 /// Works the changes out.
@@ -60,17 +63,19 @@ pub(super) fn prepare(setting: &Setting<'_>, changes: &[Change]) -> Result<Prepa
     follow::renames(setting.base, &mut txn.drafts);
     txn.delete(drafts.deletions);
     txn.judge();
+    let mut effects = Vec::new();
     if txn.refusals.is_empty() {
         txn.unique();
     }
     if txn.refusals.is_empty() {
-        txn.write()?;
+        effects = txn.write()?;
     }
     txn.refusals.tell()?;
     Ok(Prepared {
         when: txn.when.into_values().flatten().collect(),
         then: txn.then,
         rows,
+        effects,
     })
 }
 
@@ -276,8 +281,8 @@ impl Txn<'_> {
         }
     }
 
-    /// The rows themselves, and their references.
-    fn write(&mut self) -> Result<(), Error> {
+    /// The rows themselves, and their references; answers what that changes.
+    fn write(&mut self) -> Result<Vec<Effect>, Error> {
         let base = self.setting.base;
         let drafts = std::mem::take(&mut self.drafts);
         let view = Recording::new(base, &drafts, self.setting.access);
@@ -298,7 +303,10 @@ impl Txn<'_> {
                 }
             }
         }
-        Ok(())
+        let effects = drafts.into_iter();
+        Ok(effects
+            .filter_map(|(row, draft)| effect(base, row, draft))
+            .collect())
     }
 
     fn put(&mut self, written: &Written, created: bool) -> Result<(), Error> {
@@ -343,6 +351,20 @@ impl Txn<'_> {
             self.then.put(key(&target), b"");
         }
     }
+}
+
+fn effect(base: &State, resource: ResourceRef, draft: Draft) -> Option<Effect> {
+    let before = base.live(&resource.kind, &resource.id);
+    let Draft::Written(written) = draft else {
+        return before.map(|declared| Effect::gone(Arc::clone(&declared.row)));
+    };
+    Some(Effect {
+        kind: resource.kind,
+        id: resource.id,
+        before: before.map(|declared| Held::Row(Arc::clone(&declared.row))),
+        after: Some(Held::Row(Arc::new(written.row))),
+        secrets: written.fresh.into_keys().collect(),
+    })
 }
 
 /// To the rules a row that is marked for deletion holds nothing, so that nobody

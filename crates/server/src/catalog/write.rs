@@ -1,7 +1,7 @@
 //! Writes: worked out, committed, seen in the mirror, and only then answered.
 
 use super::txn::{self, Prepared, Setting};
-use super::{Catalog, Change, DeleteOptions, Error, Mode, Shown, WriteOptions, judge};
+use super::{Catalog, Change, DeleteOptions, Error, Mode, Shown, WriteOptions, judge, ledger};
 use crate::mirror::State;
 use sdwan_model::policy::Access;
 use sdwan_model::resource::ResourceRef;
@@ -244,7 +244,9 @@ impl Catalog {
                 // and what was read here may not be so any more.
                 return Err(Error::Away(age.as_secs()));
             }
+            ledger::trying(|| std::mem::take(&mut prepared.effects));
             if let Some(revision) = self.commit(when, then.clone(), &mut lost).await? {
+                ledger::done(revision);
                 self.mirror.wait_for(revision).await;
                 let mut state = self.mirror.now();
                 if overtaken(&state, &prepared, &then, revision) {
@@ -252,6 +254,7 @@ impl Catalog {
                 }
                 return Ok((prepared, state));
             }
+            ledger::undone();
             self.catch_up(base.revision).await?;
         }
         Err(Error::Contended)

@@ -1,8 +1,10 @@
 //! From a parsed `gohan.yaml` to a [`Config`].
 
+use super::audit;
 use super::keys;
 use super::section::{Findings, Section};
-use super::{Address, Config, Error, Etcd, Loaded, LogFile, Logging, Stderr};
+use super::{Address, Audit, Config, Error, Etcd, Loaded, LogFile, Logging, Stderr};
+use crate::audit::Syslog;
 use crate::cluster;
 use sdwan_model::document::Document;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,7 @@ pub(super) fn parse(
         document_root: document_root(&top, folder),
         cors: cors(&top, &findings),
         logging: logging(&top, folder),
+        audit: audit(&top, folder),
         insecure,
     };
     if config.etcd.is_some() {
@@ -233,6 +236,56 @@ fn is_origin(text: &str) -> bool {
         .split_once("://")
         .is_some_and(|(_, rest)| !rest.contains(['/', '?', '@']));
     web && uri.host().is_some_and(|h| !h.is_empty()) && bare
+}
+
+/// Who writes `audit:` at all wants one.
+fn audit(top: &Section<'_>, folder: &Path) -> Option<Audit> {
+    if !top.names("audit") {
+        return None;
+    }
+    let section = top.section("audit", &keys::AUDIT);
+    if section.get("enabled").is_some() && !section.flag("enabled") {
+        return None;
+    }
+    let defaults = Audit::default();
+    let number = |key: &str, least: u64| {
+        let node = section.get(key)?;
+        let number = node.value().as_u64().filter(|n| *n >= least);
+        if number.is_none() {
+            section.error(key, format!("it must be a whole number from {least}"));
+        }
+        number
+    };
+    let heads = number("heads", 1).map(std::time::Duration::from_secs);
+    let keep = number("keep", 1).and_then(|n| usize::try_from(n).ok());
+    Some(Audit {
+        file: section.text("file").map(|path| folder.join(path)),
+        max_size: section
+            .text("max_size")
+            .and_then(|text| {
+                audit::size(text)
+                    .map_err(|why| section.error("max_size", why))
+                    .ok()
+            })
+            .unwrap_or(defaults.max_size),
+        keep: keep.unwrap_or(defaults.keep),
+        syslog: match section.get("syslog").map(|node| node.value().as_bool()) {
+            None | Some(Some(false)) => None,
+            Some(Some(true)) => Some(Syslog::default()),
+            Some(None) => section.parsed("syslog"),
+        },
+        reads: match section.text("reads") {
+            None | Some("refused") => false,
+            Some("all") => true,
+            Some(other) => {
+                let message = format!("{other:?} is not one of them: refused or all");
+                section.error("reads", message);
+                false
+            }
+        },
+        heads: heads.unwrap_or(defaults.heads),
+        server: defaults.server,
+    })
 }
 
 fn logging(top: &Section<'_>, folder: &Path) -> Logging {

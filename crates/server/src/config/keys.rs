@@ -30,6 +30,7 @@ pub(super) const TOP: Keys = Keys {
         "keystone",
         "cors",
         "logging",
+        "audit",
     ],
     ignored: &[
         ("amqp", "no event is sent over AMQP: use ?watch=true"),
@@ -115,6 +116,14 @@ pub(super) const KEYSTONE: Keys = Keys {
         "use_auth_cache",
         "cache_ttl",
         "ca_file",
+    ],
+    ignored: &[],
+};
+
+/// `audit`.
+pub(super) const AUDIT: Keys = Keys {
+    known: &[
+        "enabled", "file", "max_size", "keep", "syslog", "reads", "heads",
     ],
     ignored: &[],
 };

@@ -8,6 +8,7 @@
 //! are passed over, with a warning.
 
 mod address;
+mod audit;
 mod auth;
 mod etcd;
 mod file;
@@ -21,6 +22,7 @@ mod section;
 mod tests;
 
 pub use address::Address;
+pub use audit::Audit;
 pub use auth::{Auth, Identity, Tokens};
 pub use etcd::{Etcd, Password};
 pub use keystone::{Keystone, Login};
@@ -59,6 +61,8 @@ pub struct Config {
     pub cors: Vec<String>,
     /// What is logged, and where to.
     pub logging: Logging,
+    /// Where it is written who did what; `None` for nowhere.
+    pub audit: Option<Audit>,
     /// The operator accepts that whoever reaches the address may do anything.
     pub insecure: bool,
 }
@@ -77,6 +81,7 @@ impl Default for Config {
             document_root: None,
             cors: Vec::new(),
             logging: Logging::default(),
+            audit: None,
             insecure: false,
         }
     }
@@ -159,6 +164,17 @@ impl Config {
             Some(_) => PathBuf::from("./sdwan.admin-token"),
             None => beside(&self.database, ".admin-token"),
         }
+    }
+
+    /// Where the audit is written, if it is: where it was said, else beside the
+    /// database, with etcd in `./sdwan.audit`.
+    pub fn audit_file(&self) -> Option<PathBuf> {
+        let audit = self.audit.as_ref()?;
+        Some(match (&audit.file, &self.etcd) {
+            (Some(file), _) => file.clone(),
+            (None, Some(_)) => PathBuf::from("./sdwan.audit"),
+            (None, None) => beside(&self.database, ".audit"),
+        })
     }
 
     /// Refuses to listen where others can reach an API that lets everybody in,

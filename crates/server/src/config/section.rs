@@ -65,6 +65,13 @@ impl<'a> Section<'a> {
             .filter(|n| !n.value().is_null())
     }
 
+    /// Whether the key is there, with or without a value.
+    pub(super) fn names(&self, key: &str) -> bool {
+        self.node
+            .as_ref()
+            .is_some_and(|node| node.get(key).is_some())
+    }
+
     /// A text that is not empty.
     pub(super) fn text(&self, key: &str) -> Option<&'a str> {
         let node = self.get(key)?;

@@ -600,3 +600,49 @@ fn a_missing_file_is_one_clear_line() {
         "/nonexistent/gohan.yaml: No such file or directory (os error 2)"
     );
 }
+
+#[test]
+fn an_audit_is_kept_where_that_is_asked_for() {
+    let audit = |text: &str| load(text).expect(text).config;
+    assert_eq!(audit("hosts: []").audit, None);
+    assert_eq!(audit("audit: {enabled: false}").audit, None);
+    assert_eq!(audit("audit:").audit, Some(Audit::default()));
+    let usual = audit("database: {connection: wan.db}\naudit: {}");
+    assert_eq!(usual.audit, Some(Audit::default()));
+    assert_eq!(usual.audit_file(), Some("etc/wan.db.audit".into()));
+    let shared = audit("etcd: ['http://a:1']\naudit: {}");
+    assert_eq!(shared.audit_file(), Some("./sdwan.audit".into()));
+    let all = "audit: {file: who, max_size: 1GiB, keep: 3, syslog: 'udp://log:514', \
+               reads: all, heads: 60}";
+    let all = audit(all).audit.expect("an audit");
+    assert_eq!(all.file, Some("etc/who".into()));
+    assert_eq!((all.max_size, all.keep, all.reads), (1 << 30, 3, true));
+    assert_eq!(all.heads.as_secs(), 60);
+    let to = all.syslog.expect("a syslog").to_string();
+    assert_eq!(to, "udp://log:514");
+    let local = audit("audit: {syslog: true}").audit.expect("an audit");
+    assert_eq!(local.syslog, Some(crate::audit::Syslog::default()));
+    assert_eq!(
+        audit("audit: {syslog: false}").audit,
+        Some(Audit::default())
+    );
+}
+
+#[test]
+fn a_wrong_audit_is_told() {
+    for (text, told) in [
+        ("{files: x}", "\"file\""),
+        ("{max_size: 64}", "text"),
+        ("{max_size: 64MB}", "MiB"),
+        ("{max_size: 1KiB}", "64KiB"),
+        ("{keep: 0}", "from 1"),
+        ("{heads: 0}", "from 1"),
+        ("{syslog: log.example.net}", "udp://"),
+        ("{syslog: 7}", "text"),
+        ("{reads: some}", "refused or all"),
+        ("true", "mapping"),
+    ] {
+        let said = errors(&format!("audit: {text}"));
+        assert!(said.contains(told), "{text}: {said}");
+    }
+}

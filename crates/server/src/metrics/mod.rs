@@ -5,6 +5,7 @@
 //! shows all of them; ours start with `sdwan_`. What is true now (sessions,
 //! rows by status) is read when somebody asks; what only adds up is counted.
 
+mod audit;
 mod cluster;
 mod fib;
 mod sessions;
@@ -124,7 +125,12 @@ impl Metrics {
 
     /// The text of one scrape. Routers that don't answer within a moment show
     /// their sessions' last known state and no counters.
-    pub(crate) async fn scrape(&self, catalog: &Catalog, counters: &CounterCache) -> String {
+    pub(crate) async fn scrape(
+        &self,
+        catalog: &Catalog,
+        counters: &CounterCache,
+        recorded: Option<crate::audit::Stats>,
+    ) -> String {
         let snapshot = catalog.snapshot();
         let mut now = Registry::default();
         rows(&mut now, catalog, &snapshot);
@@ -133,6 +139,7 @@ impl Metrics {
         }
         cluster::collect(&mut now, catalog, &snapshot);
         fib::collect(&mut now, &snapshot);
+        audit::collect(&mut now, recorded);
         sessions::collect(&mut now, catalog, &snapshot, counters).await;
         let mut text = String::new();
         // Into a String: neither can fail.

@@ -11,6 +11,7 @@ use sdwan_model::policy::{Caller, Policies};
 use sdwan_model::schema::Schemas;
 use sdwan_server::agents::Agents;
 use sdwan_server::api::{self, Limits};
+use sdwan_server::audit::{Key, Recorder};
 use sdwan_server::auth::{Authenticator, Random};
 use sdwan_server::catalog::{Catalog, FORMAT, Options};
 use sdwan_server::cluster::{self, Membership, Role, Tenure};
@@ -22,6 +23,7 @@ use sdwan_server::speaker::{Counters, Route};
 use sdwan_store::memory::Memory;
 use sdwan_store::{Commit, Op, Store};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -53,6 +55,8 @@ pub struct Setup {
     pub now: Arc<AtomicI64>,
     /// Whom everybody is taken for; else for who may do anything.
     pub caller: Option<Caller>,
+    /// An audit is kept here, which the configuration describes.
+    pub audit: Option<PathBuf>,
 }
 
 pub struct App {
@@ -62,6 +66,7 @@ pub struct App {
     pub agents: Arc<Agents>,
     pub auth: Arc<Authenticator>,
     pub shutdown: CancellationToken,
+    pub audit: Arc<Recorder>,
 }
 
 /// The seed's kinds alone.
@@ -113,7 +118,17 @@ impl Setup {
             None => Authenticator::new(&self.config.auth, &catalog, random(self.ids)),
         };
         let auth = Arc::new(auth.expect("nothing to read"));
+        let audit = Arc::new(match self.audit {
+            None => Recorder::off(),
+            Some(file) => {
+                let key = Key::of(&SecretBox::from_key([7; 32])).expect("a key");
+                let settings = self.config.audit.clone().unwrap_or_default();
+                let clock = Arc::new(|| jiff::Timestamp::UNIX_EPOCH);
+                Recorder::start(file, &settings, key, clock, "test".into()).expect("a file")
+            }
+        });
         let deps = api::Deps {
+            audit: Arc::clone(&audit),
             auth: Arc::clone(&auth),
             policies,
             membership: Arc::new(membership),
@@ -132,6 +147,7 @@ impl Setup {
             agents,
             auth,
             shutdown,
+            audit,
         }
     }
 }

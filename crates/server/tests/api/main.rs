@@ -2,6 +2,7 @@
 //! that is enough, over a socket where connections matter.
 
 mod about;
+mod audit;
 mod bad_input;
 mod cluster;
 mod fake;

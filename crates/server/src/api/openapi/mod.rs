@@ -3,6 +3,7 @@
 mod parts;
 
 use super::{fib, tokens};
+use crate::audit::Outcome;
 use parts::{
     dry_run, fields_param, flag, header, min_revision, path_params, problem, problem_response,
     query, reference, request, responses, wrapped,
@@ -348,9 +349,46 @@ fn of_the_server() -> Vec<(String, Value)> {
                 "The servers that share the store, and their routers",
             ),
         ),
+        ("/sdwan/v1/audit".into(), audit()),
         ("/readyz".into(), get("readyz", "The server can work")),
         ("/metrics".into(), get("metrics", "Numbers for Prometheus")),
     ]
+}
+
+fn audit() -> Value {
+    let parameter = |name: &str, summary: &str, schema: Value| json!({ "name": name, "in": "query", "description": summary, "schema": schema });
+    let text = || json!({ "type": "string" });
+    let time = || json!({ "type": "string", "format": "date-time" });
+    let number = |least: u64| json!({ "type": "integer", "minimum": least });
+    let mut limit = number(1);
+    limit["maximum"] = super::audit::MOST.into();
+    let outcome = json!({ "type": "string", "enum": Outcome::NAMES });
+    let body = json!({
+        "type": "object",
+        "properties": {
+            "server": { "type": "string" },
+            "entries": { "type": "array", "items": { "type": "object" } },
+            "more": { "type": "boolean" },
+            "last": { "type": ["integer", "null"] },
+        },
+        "required": ["server", "entries", "more", "last"],
+    });
+    json!({ "get": {
+        "operationId": "audit",
+        "summary": "Who did what on this server, for admins",
+        "parameters": [
+            parameter("since", "Not before", time()),
+            parameter("until", "Not after", time()),
+            parameter("caller", "Id or name of who did it", text()),
+            parameter("kind", "What kind it was done to", text()),
+            parameter("id", "Id or name of what it was done to", text()),
+            parameter("outcome", "How it ended", outcome),
+            parameter("after", "Only entries with a higher number", number(0)),
+            parameter("before", "Only entries with a lower number", number(0)),
+            parameter("limit", "The newest so many", limit),
+        ],
+        "responses": responses(&[("200", "The newest entries that fit, oldest first", Some(body))]),
+    } })
 }
 
 fn fib_report() -> Value {

@@ -1,0 +1,263 @@
+//! What the audit is told of a request, and `GET /sdwan/v1/audit`, where it
+//! is read.
+
+use super::Api;
+use super::columns::json;
+use super::problem::Problem;
+use super::query::Params;
+use super::routes::{Endpoint, Matched};
+use super::serve::{Sender, is_read};
+use crate::audit::{Change, Entry, Outcome, Query};
+use crate::catalog::{Effect, Held, Ledger};
+use crate::listen::Peer;
+use axum::body::Body;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use jiff::Timestamp;
+use sdwan_model::policy::Caller;
+use sdwan_model::schema::{Property, Schemas};
+use std::net::SocketAddr;
+
+/// Entries in an answer, where nobody says how many, and the most.
+const USUAL: usize = 100;
+pub(super) const MOST: usize = 1000;
+
+/// While the audit can't be written, nothing is changed.
+///
+/// # Errors
+/// 503, and why.
+pub(super) fn ready(
+    api: &Api,
+    found: Option<&Matched<'_>>,
+    method: &Method,
+) -> Result<(), Problem> {
+    // Agents' reports are in no audit.
+    if is_read(method) || found.is_some_and(|found| matches!(found.endpoint, Endpoint::Fib)) {
+        return Ok(());
+    }
+    api.audit.ready().map_err(|why| {
+        let message =
+            format!("the audit can't be written ({why}), and nothing is changed that is not in it");
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, message)
+    })
+}
+
+/// One request, followed from its head to its answer.
+pub(super) struct Trail {
+    method: Method,
+    uri: Uri,
+    peer: Option<SocketAddr>,
+    ledger: Ledger,
+}
+
+impl Trail {
+    pub(super) fn new(request: &Request<Body>) -> Self {
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            peer: request.extensions().get::<Peer>().map(|Peer(peer)| *peer),
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// Does the request's work, and keeps account of what it changes.
+    pub(super) async fn during<F: Future>(&self, work: F) -> F::Output {
+        self.ledger.during(work).await
+    }
+
+    /// Tells the audit what became of it; of a change, before it is answered.
+    pub(super) async fn end(
+        self,
+        api: &Api,
+        request: &str,
+        sender: Option<&Sender>,
+        (status, detail): (StatusCode, Option<&str>),
+    ) {
+        if !api.audit.is_on() {
+            return;
+        }
+        let found = api.routes.find(self.uri.path());
+        let endpoint = found.as_ref().map(|found| found.endpoint);
+        let account = self.ledger.close();
+        let changed = !account.effects.is_empty();
+        let dry_run = Params::new(&self.uri).flag("dry_run") && !changed;
+        let read = dry_run || is_read(&self.method);
+        // To a row that a policy hides, the answer is that it is not there.
+        let sees_all = sender.is_none_or(|sender| may_read(&sender.caller));
+        let refused = is_refusal(status) || status == StatusCode::NOT_FOUND && !sees_all;
+        if !refused && !self.is_told(endpoint, read, api.audit.wants_reads()) {
+            return;
+        }
+        // Who revokes a token may name it by its text.
+        let by_token = matches!(endpoint, Some(Endpoint::Token));
+        let schemas = api.catalog.schemas();
+        let effects = account.effects.into_iter();
+        let named = found.as_ref().filter(|found| found.endpoint.names_one());
+        let entry = Entry {
+            time: api.audit.now(),
+            request: request.to_owned(),
+            caller: sender.map(|sender| sender.caller.clone()),
+            from: self.peer,
+            method: self.method.to_string(),
+            path: match by_token {
+                true => "/sdwan/v1/tokens/{id}".to_owned(),
+                false => self.uri.path().to_owned(),
+            },
+            route: found
+                .as_ref()
+                .map_or("none", |found| found.label)
+                .to_owned(),
+            kind: endpoint.and_then(|endpoint| Some(endpoint.kind()?.id.clone())),
+            id: named.map(|found| found.id().to_owned()),
+            dry_run,
+            status: status.as_u16(),
+            outcome: outcome(status, account.unknown),
+            detail: detail.filter(|_| !by_token).map(str::to_owned),
+            revision: account.revision.map(|revision| revision.0),
+            changes: effects
+                .map(|effect| {
+                    let name = name(&effect, schemas);
+                    Change::new(effect, name)
+                })
+                .collect(),
+        };
+        if read || !(status.is_success() || changed) {
+            api.audit.record(entry);
+        } else {
+            api.audit.recorded(entry).await;
+        }
+    }
+
+    /// Everything that changes something, or was to.
+    fn is_told(&self, endpoint: Option<&Endpoint>, read: bool, reads: bool) -> bool {
+        // Agents say over and over how a kernel's table stands.
+        let report = matches!(endpoint, Some(Endpoint::Fib));
+        let probe = endpoint.is_some_and(Endpoint::is_open) || self.method == Method::OPTIONS;
+        !report && (!read || reads && !probe)
+    }
+}
+
+/// What is told whatever was asked for: it was refused for who asked.
+fn is_refusal(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::MISDIRECTED_REQUEST
+            | StatusCode::TOO_MANY_REQUESTS
+    )
+}
+
+fn outcome(status: StatusCode, unknown: bool) -> Outcome {
+    match status.as_u16() {
+        ..400 => Outcome::Done,
+        400..500 => Outcome::Refused,
+        _ if unknown => Outcome::Unknown,
+        _ => Outcome::Failed,
+    }
+}
+
+/// What people call it: its `name`, or a unique text.
+fn name(effect: &Effect, schemas: &Schemas) -> Option<String> {
+    let row = match effect.after.as_ref().or(effect.before.as_ref())? {
+        Held::Other(value) => return value["name"].as_str().map(str::to_owned),
+        Held::Row(row) => row,
+    };
+    let named = |(name, p): &(&String, &Property)| {
+        !p.secret && *name != "id" && (p.unique || *name == "name")
+    };
+    let mut names = schemas.get(&effect.kind)?.properties.iter().filter(named);
+    names.find_map(|(name, _)| row.text(name).map(str::to_owned))
+}
+
+/// Who may read what everybody did.
+fn may_read(caller: &Caller) -> bool {
+    caller.roles.iter().any(|role| role == "admin")
+}
+
+/// `GET /sdwan/v1/audit`.
+pub(super) async fn search(
+    api: &Api,
+    sender: Option<&Sender>,
+    uri: &Uri,
+) -> Result<Response<Body>, Problem> {
+    if !sender.is_some_and(|sender| may_read(&sender.caller)) {
+        let message = "only an admin may read the audit";
+        return Err(Problem::new(StatusCode::FORBIDDEN, message));
+    }
+    let query = query(uri)?;
+    let Some((server, file)) = api.audit.place() else {
+        let message = "this server keeps no audit: see `audit` of its configuration";
+        return Err(Problem::new(StatusCode::NOT_FOUND, message));
+    };
+    let page = api.audit.search(query).await.map_err(|error| {
+        tracing::error!(file = %file.display(), %error, "the audit can't be read");
+        Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the audit can't be read: the log says why",
+        )
+    })?;
+    // The lines as they stand in the file: their MACs are over these bytes.
+    let mut out = b"{\"server\":".to_vec();
+    json(&mut out, server);
+    out.extend_from_slice(b",\"more\":");
+    json(&mut out, &page.more);
+    out.extend_from_slice(b",\"last\":");
+    json(&mut out, &page.last);
+    out.extend_from_slice(b",\"entries\":[");
+    out.extend_from_slice(&page.entries.join(&b','));
+    out.extend_from_slice(b"]}");
+    let mut response = Response::new(Body::from(out));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+const PARAMETERS: [&str; 9] = [
+    "since", "until", "caller", "kind", "id", "outcome", "after", "before", "limit",
+];
+
+fn query(uri: &Uri) -> Result<Query, Problem> {
+    let mut params = Params::new(uri);
+    let mut time = |name: &str| {
+        let text = params.one(name)?;
+        let time = text.parse::<Timestamp>();
+        if time.is_err() {
+            let message = format!("must be a time such as 2026-11-23T10:00:00Z, not {text:?}");
+            params.refuse(name, &message);
+        }
+        time.ok()
+    };
+    let (since, until) = (time("since"), time("until"));
+    let mut number = |name: &str| {
+        let number = params.count(name)?;
+        u64::try_from(number).ok()
+    };
+    let (after, before) = (number("after"), number("before"));
+    let limit = params.count("limit").unwrap_or(USUAL);
+    if !(1..=MOST).contains(&limit) {
+        params.refuse("limit", &format!("must be 1 to {MOST}, not {limit}"));
+    }
+    let outcome = params.one("outcome");
+    if let Some(outcome) = outcome.as_deref().filter(|o| !Outcome::NAMES.contains(o)) {
+        let names = Outcome::NAMES.join(", ");
+        params.refuse(
+            "outcome",
+            &format!("must be one of {names}, not {outcome:?}"),
+        );
+    }
+    let query = Query {
+        since,
+        until,
+        caller: params.one("caller"),
+        kind: params.one("kind"),
+        id: params.one("id"),
+        outcome,
+        after,
+        before,
+        limit,
+    };
+    params.finish(&PARAMETERS)?;
+    Ok(query)
+}
