@@ -5,6 +5,7 @@
 //! operator's own kinds are at home here from the moment the server has them.
 
 mod access;
+pub mod audit;
 mod cache;
 mod cloud;
 mod command;

@@ -61,6 +61,13 @@ pub fn list(columns: &[String], rows: &[Map<String, Value>]) -> String {
     draw(&headings, cells)
 }
 
+/// Anything else: columns in the order of their headings, all of it text.
+pub(crate) fn plain_list(headings: &[&str], rows: &[Vec<String>]) -> String {
+    let headings: Vec<String> = headings.iter().copied().map(str::to_owned).collect();
+    let cells = |row: &Vec<String>| row.iter().map(|text| Cell::left(text)).collect();
+    draw(&headings, rows.iter().map(cells).collect())
+}
+
 /// A value as a person reads it: null is empty, arrays and objects are JSON.
 fn plain(value: &Value) -> String {
     match value {

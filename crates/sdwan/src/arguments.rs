@@ -88,6 +88,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         remote: Remote,
     },
+    /// Who did what, on the server that is asked
+    Audit(Audit),
     /// End a hold
     Resume {
         /// Id or host name; the hold on every router when left out
@@ -106,6 +108,57 @@ pub(crate) enum Command {
         /// bash, zsh, fish, elvish or powershell
         #[arg(hide_possible_values = true)]
         shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Audit {
+    #[command(subcommand)]
+    pub(crate) verify: Option<AuditVerb>,
+    /// Not before: a time such as 2026-11-23T10:00:00Z, or so long ago, e.g. 2h or 3d
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) since: Option<String>,
+    /// Not after; likewise
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(crate) until: Option<String>,
+    /// Id or name of who did it
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) caller: Option<String>,
+    /// What kind it was done to: router, neighbor, hold, ...
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// Id or name of what it was done to
+    #[arg(long, value_name = "ID|NAME")]
+    pub(crate) id: Option<String>,
+    /// How it ended: done, refused, failed or unknown
+    #[arg(long, value_name = "OUTCOME")]
+    pub(crate) outcome: Option<String>,
+    /// The newest so many entries; 100 if not given
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) limit: Option<u16>,
+    /// Stay, and show what comes
+    #[arg(long, conflicts_with = "until")]
+    pub(crate) follow: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditVerb {
+    /// Check that the files of an audit are what the server wrote. Exit code 1 if not
+    Verify {
+        /// The file and the full ones beside it
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Logs that have the published heads in them; may be repeated
+        #[arg(long, value_name = "FILE")]
+        heads: Vec<PathBuf>,
+        /// The file with the key of the server's secrets
+        #[arg(long, value_name = "FILE", default_value = "./sdwan.db.key")]
+        key_file: PathBuf,
     },
 }
 
@@ -303,6 +356,18 @@ fn lifetime(text: &str) -> Result<Duration, String> {
         .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
         .map_err(|_| wrong())?;
     Duration::try_from(life).map_err(|_| wrong())
+}
+
+/// A time, or how long ago it was.
+fn moment(text: &str) -> Result<String, String> {
+    let ago = |text: &str| {
+        let span: jiff::Span = text.parse().ok()?;
+        let moment = jiff::Zoned::now().checked_sub(span).ok()?;
+        Some(moment.timestamp())
+    };
+    let moment = text.parse().ok().or_else(|| ago(text));
+    let moment = moment.ok_or("expected a time such as 2026-11-23T10:00:00Z, or 2h, or 3d")?;
+    Ok(moment.to_string())
 }
 
 fn lease(text: &str) -> Result<Duration, String> {

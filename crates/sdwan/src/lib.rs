@@ -3,6 +3,7 @@
 
 mod agent;
 mod arguments;
+mod audit;
 mod logging;
 mod server;
 mod storage;
@@ -68,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Logout { remote } => told(remote, async |settings| {
             sdwan_client::logout(&settings).await
         }),
+        Command::Audit(arguments) => audit(arguments),
         Command::Resume { router, remote } => ask(remote, async |http, _| {
             verbs::resume(http, router.as_deref()).await
         }),
@@ -100,6 +102,23 @@ fn token(what: Token) -> ExitCode {
             ask(remote, async |http, _| issued::revoke(http, &token).await)
         }
     }
+}
+
+fn audit(arguments: arguments::Audit) -> ExitCode {
+    if let Some(verify) = &arguments.verify {
+        return match audit::verify(verify) {
+            Ok(text) => print(&text),
+            Err(error) => report(Err(error)),
+        };
+    }
+    let (search, follow) = audit::search(&arguments);
+    ask(arguments.remote, async |http, format| {
+        let format = arguments.output.output_format.unwrap_or(format);
+        match follow {
+            true => audit::follow(http, &search, format).await,
+            false => search.text(http, format).await,
+        }
+    })
 }
 
 fn client(words: &[std::ffi::OsString]) -> ExitCode {

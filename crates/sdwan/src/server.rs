@@ -78,8 +78,20 @@ fn configuration(arguments: &arguments::Server) -> anyhow::Result<Loaded> {
         let format = logging::format(format);
         config.logging.stderr.get_or_insert_default().format = format;
     }
+    if let Some(audit) = &mut config.audit {
+        audit.server = host_name()?;
+    }
     config.guard()?;
     Ok(loaded)
+}
+
+/// What the audit calls this server.
+fn host_name() -> anyhow::Result<String> {
+    let name = nix::unistd::gethostname().context("the host's name")?;
+    let name = name.to_string_lossy().into_owned();
+    Ok(Some(name)
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "localhost".to_owned()))
 }
 
 /// As many files as the system lets this process have: each router is a

@@ -52,10 +52,16 @@ impl Server {
 
     /// In a folder that may hold a database and configuration already.
     pub fn start_with(folder: tempfile::TempDir, arguments: &[&str]) -> Self {
+        let command = server_command(folder.path(), arguments);
+        Self::start_by(folder, command)
+    }
+
+    /// By a command that gets the port as its last arguments.
+    pub fn start_by(folder: tempfile::TempDir, mut command: Command) -> Self {
         let address = format!("127.0.0.1:{}", free_port());
         let log = std::fs::File::create(folder.path().join("server.log")).unwrap();
-        let child = server_command(folder.path(), &["--address", &address])
-            .args(arguments)
+        let child = command
+            .args(["--address", &address])
             .stderr(log)
             .spawn()
             .unwrap();
@@ -84,6 +90,11 @@ impl Server {
             );
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it has logged.
