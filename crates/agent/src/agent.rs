@@ -24,6 +24,7 @@ use crate::netlink::{self, Events, Heard, Writer};
 use crate::status::{Status, Totals};
 use link::Link;
 use sdwan_gobgp::types::{BestChange, Family};
+use sdwan_gobgp::{Options, Tls};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -48,12 +49,24 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 pub struct Settings {
     /// gobgpd's API.
     pub gobgpd: String,
+    /// How to speak TLS with it, where it does.
+    pub tls: Option<Tls>,
     /// What tells our routes.
     pub mark: Mark,
     /// How long what gobgpd has not confirmed may stay.
     pub hold: Duration,
     /// What BGP is told of.
     pub redistribute: BTreeSet<Redistribute>,
+}
+
+impl Settings {
+    /// How to connect to gobgpd.
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            tls: self.tls.clone(),
+            ..Options::default()
+        }
+    }
 }
 
 /// To ask the agent how things stand.
@@ -123,7 +136,11 @@ impl Agent {
             asking: asking.subscribe(),
             client,
         };
-        tokio::spawn(gobgp::follow(settings.gobgpd.clone(), ties));
+        tokio::spawn(gobgp::follow(
+            settings.gobgpd.clone(),
+            settings.options(),
+            ties,
+        ));
         let now = Instant::now();
         let agent = Self {
             link: Link::new(settings.hold),

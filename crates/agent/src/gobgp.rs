@@ -12,7 +12,7 @@ use futures::StreamExt;
 use sdwan_gobgp::types::{
     AdminState, BestChange, BestPath, Family, Peer, PeerFilter, RouteEvent, SessionState,
 };
-use sdwan_gobgp::{Client, Error, Timeouts};
+use sdwan_gobgp::{Client, Error, Options};
 use sessions::Sessions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -72,9 +72,9 @@ pub struct Ties {
 }
 
 /// Follows gobgpd until nobody listens any more.
-pub async fn follow(address: String, ties: Ties) {
+pub async fn follow(address: String, options: Options, ties: Ties) {
     loop {
-        let error = match attempt(&address, &ties).await {
+        let error = match attempt(&address, &options, &ties).await {
             Ok(()) => return,
             Err(error) => error,
         };
@@ -92,8 +92,8 @@ pub async fn follow(address: String, ties: Ties) {
 }
 
 /// One connection, as long as it lasts. `Ok` if nobody listens any more.
-async fn attempt(address: &str, ties: &Ties) -> Result<(), Error> {
-    let client = Client::connect(address, Timeouts::default()).await?;
+async fn attempt(address: &str, options: &Options, ties: &Ties) -> Result<(), Error> {
+    let client = Client::connect(address, options.clone()).await?;
     let mut events = pin!(client.watch_routes(&FAMILIES).await?);
     ties.client.send_replace(Some(client.clone()));
     if ties.out.send(Told::Connected).await.is_err() {

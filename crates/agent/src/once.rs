@@ -7,8 +7,8 @@ use crate::hold::Hold;
 use crate::netlink::{self, Writer};
 use crate::render;
 use futures::StreamExt;
+use sdwan_gobgp::Client;
 use sdwan_gobgp::types::{Family, PeerFilter, RouteEvent};
-use sdwan_gobgp::{Client, Timeouts};
 use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::{Instant, SystemTime};
@@ -75,7 +75,7 @@ pub async fn once(settings: &Settings, dry_run: bool) -> Result<Outcome, Error> 
 
 /// gobgpd's table, and what goes since it is not in there.
 async fn tell(settings: &Settings, fib: &mut Fib) -> Result<(), Error> {
-    let client = Client::connect(&settings.gobgpd, Timeouts::default()).await?;
+    let client = Client::connect(&settings.gobgpd, settings.options()).await?;
     let mut events = pin!(client.watch_routes(&FAMILIES).await?);
     loop {
         match events.next().await {

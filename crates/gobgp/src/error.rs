@@ -1,5 +1,6 @@
 //! What gobgpd, or the way to it, answered, by what the caller can do.
 
+use crate::client::advice;
 use crate::dialect::Rpc;
 use std::error::Error as _;
 use tonic::{Code, Status};
@@ -32,6 +33,12 @@ pub enum Error {
         /// As given.
         address: String,
         /// What was expected.
+        reason: String,
+    },
+    /// What TLS was to be spoken with is of no use; nothing was sent.
+    #[error("TLS with gobgpd: {reason}")]
+    Tls {
+        /// What is wrong.
         reason: String,
     },
     /// The call would do something else than it says; nothing was sent.
@@ -164,6 +171,17 @@ impl Error {
         }
     }
 
+    /// With what it may mean, where a connection was made and broke.
+    pub(crate) fn hinted(self, hint: &str) -> Self {
+        match self {
+            Self::Unreachable { address, reason } if is_broken(&reason) => Self::Unreachable {
+                address,
+                reason: format!("{reason}: {hint}"),
+            },
+            other => other,
+        }
+    }
+
     /// Whether nobody listens at the address: on this machine, the process is
     /// gone. Where somebody does and says nothing, it may live.
     pub fn is_nobody_there(&self) -> bool {
@@ -185,14 +203,26 @@ impl Error {
 /// How the system's reasons end when nobody listens: refused, no such socket.
 const NOBODY: &[&str] = &["(os error 111)", "(os error 2)"];
 
+/// Not one of the system's about making a connection, nor one of TLS, which
+/// says enough.
+fn is_broken(reason: &str) -> bool {
+    const BROKEN: [&str; 2] = ["(os error 32)", "(os error 104)"];
+    const TLS: [&str; 2] = ["invalid peer certificate", "received"];
+    let made = !reason.contains("(os error") || BROKEN.iter().any(|end| reason.ends_with(end));
+    made && !TLS.iter().any(|start| reason.starts_with(start))
+}
+
 /// The innermost reason why the way to gobgpd is no way, e.g. "Connection
 /// refused (os error 111)": the outer ones say "transport error".
 fn reason(status: &Status) -> String {
-    let mut innermost: &dyn std::error::Error = status;
+    let mut innermost: &(dyn std::error::Error + 'static) = status;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    match advice(innermost) {
+        Some(advice) => format!("{innermost}: {advice}"),
+        None => innermost.to_string(),
+    }
 }
 
 #[cfg(test)]

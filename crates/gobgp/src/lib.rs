@@ -74,7 +74,7 @@
 //! # }
 //! ```
 //!
-//! What is not here: TLS, VRFs, RPKI, BMP, MRT, and peer groups as objects of
+//! What is not here: VRFs, RPKI, BMP, MRT, and peer groups as objects of
 //! their own.
 //!
 //! [GoBGP]: https://osrg.github.io/gobgp/
@@ -89,7 +89,7 @@ mod routes;
 pub mod types;
 mod wire;
 
-pub use client::{Client, Timeouts};
+pub use client::{Client, Identity, Options, Timeouts, Tls};
 pub use dialect::Api;
 pub use error::Error;
 pub use routes::RouteReader;

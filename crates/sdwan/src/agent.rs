@@ -6,7 +6,8 @@ use sdwan_agent::agent::{Agent, Settings};
 use sdwan_agent::fib::Mark;
 use sdwan_agent::orchestrator::Reporter;
 use sdwan_agent::{http, once};
-use sdwan_server::config::Logging;
+use sdwan_gobgp::Tls;
+use sdwan_server::config::{Gobgpd, Logging};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,6 +38,7 @@ pub(crate) fn run(arguments: &arguments::Agent) -> anyhow::Result<Option<Outcome
     logging::start(&logging)?;
     let settings = Settings {
         gobgpd: arguments.gobgpd.clone(),
+        tls: tls(arguments)?,
         mark: Mark {
             table: arguments.table,
             protocol: arguments.protocol,
@@ -62,6 +64,21 @@ pub(crate) fn run(arguments: &arguments::Agent) -> anyhow::Result<Option<Outcome
     runtime
         .block_on(serve(settings, arguments.listen, reporter))
         .map(|()| None)
+}
+
+/// TLS with gobgpd, where it is asked for.
+fn tls(arguments: &arguments::Agent) -> anyhow::Result<Option<Tls>> {
+    let Some(ca_file) = arguments.gobgpd_ca_file.clone() else {
+        return Ok(None);
+    };
+    let certificate = arguments.gobgpd_cert_file.clone();
+    let gobgpd = Gobgpd {
+        ca_file,
+        identity: certificate.zip(arguments.gobgpd_key_file.clone()),
+        server_name: arguments.gobgpd_server_name.clone(),
+        ..Gobgpd::default()
+    };
+    Ok(Some(gobgpd.tls()?))
 }
 
 async fn go_once(settings: &Settings, dry_run: bool) -> anyhow::Result<Outcome> {

@@ -299,6 +299,23 @@ pub(crate) struct Agent {
     /// The gobgpd's API: HOST, HOST:PORT or unix:PATH
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:50051")]
     pub(crate) gobgpd: String,
+    /// Speak TLS with gobgpd, whose certificate an authority of this file has signed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gobgpd_ca_file: Option<PathBuf>,
+    /// The name that gobgpd's certificate has, if not the host of --gobgpd
+    #[arg(long, value_name = "NAME", requires = "gobgpd_ca_file")]
+    pub(crate) gobgpd_server_name: Option<String>,
+    /// A certificate for gobgpd, if it asks for one
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "gobgpd_ca_file",
+        requires = "gobgpd_key_file"
+    )]
+    pub(crate) gobgpd_cert_file: Option<PathBuf>,
+    /// That certificate's key
+    #[arg(long, value_name = "FILE", requires = "gobgpd_cert_file")]
+    pub(crate) gobgpd_key_file: Option<PathBuf>,
     /// The kernel's table for the routes: a number, or main
     #[arg(long, value_name = "TABLE", default_value = "main", value_parser = table)]
     pub(crate) table: u32,

@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
-/// Runs until SIGINT or SIGTERM.
+/// Runs until SIGINT or SIGTERM; SIGHUP has it read its certificates again.
 ///
 /// # Errors
 /// Whatever keeps the server from starting, in words for an operator.
@@ -109,6 +109,7 @@ async fn serve(config: &Config, replace_key: bool) -> anyhow::Result<()> {
     // Before anything starts, so that no signal finds nobody at home.
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    let mut hangup = signal(SignalKind::hangup()).context("SIGHUP")?;
     let storage = Storage::open(config).await?;
     let store = storage.store();
     if replace_key {
@@ -116,11 +117,16 @@ async fn serve(config: &Config, replace_key: bool) -> anyhow::Result<()> {
     }
     let shared = config.etcd.is_some();
     let timeouts = Timeouts::default();
+    let dial = GobgpDial::new(timeouts, SystemTime::now);
+    let dial = match &config.gobgpd {
+        Some(gobgpd) => dial.with_tls(gobgpd.tls()?, gobgpd.without.clone()),
+        None => dial,
+    };
     let deps = Deps {
         cluster: shared.then(|| config.cluster.clone()),
         secrets: catalog::secrets_of(&*store, &config.secrets_key()).await?,
         store,
-        dial: Arc::new(GobgpDial::new(timeouts, SystemTime::now)),
+        dial: Arc::new(dial),
         ids: Arc::new(Uuid::new_v4),
         clock: Arc::new(jiff::Timestamp::now),
         random: Arc::new(rand::random),
@@ -133,10 +139,13 @@ async fn serve(config: &Config, replace_key: bool) -> anyhow::Result<()> {
         instance: Uuid::new_v4().simple().to_string()[..8].to_owned(),
     };
     let server = Server::start(config, deps).await?;
-    let outgrown = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
-        why = server.outgrown() => Some(why),
+    let outgrown = loop {
+        tokio::select! {
+            _ = terminate.recv() => break None,
+            _ = interrupt.recv() => break None,
+            _ = hangup.recv() => server.reload(),
+            why = server.outgrown() => break Some(why),
+        }
     };
     server.stop().await;
     storage.close().await;

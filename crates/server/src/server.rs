@@ -2,13 +2,13 @@
 //! one process; in a cluster, what its role asks for.
 
 use crate::agents::Agents;
-use crate::api::{self, Limits};
+use crate::api;
 use crate::audit::{self, Recorder};
 use crate::auth::{self, Authenticator};
 use crate::catalog::{self, Catalog};
 use crate::cluster::{self, Membership, Steward, Tenure};
 use crate::config::{self, Address, Config};
-use crate::listen;
+use crate::listen::{self, Service, Tls};
 use crate::metrics::Metrics;
 use crate::reconcile::{Settings, Supervisor};
 use crate::secrets::SecretBox;
@@ -68,6 +68,9 @@ pub enum Error {
     /// The first admin's token can't be made.
     #[error(transparent)]
     Admin(#[from] auth::BeginError),
+    /// The certificate, or what goes with it.
+    #[error(transparent)]
+    Tls(#[from] listen::Error),
     /// The store, or what is in it.
     #[error(transparent)]
     Catalog(#[from] catalog::Error),
@@ -83,6 +86,8 @@ pub struct Server {
     work: Part,
     catalog: Arc<Catalog>,
     audit: Arc<Recorder>,
+    tls: Option<Arc<Tls>>,
+    clock: Arc<dyn Fn() -> jiff::Timestamp + Send + Sync>,
 }
 
 /// A task and its end.
@@ -116,6 +121,9 @@ impl Server {
     pub async fn start(config: &Config, deps: Deps) -> Result<Self, Error> {
         config.guard()?;
         let (schemas, policies) = schemas(config)?;
+        let clock = Arc::clone(&deps.clock);
+        let tls = config.tls.as_ref().map(|files| Tls::open(files, clock()));
+        let tls = tls.transpose()?.map(Arc::new);
         // First of all, so that a second server says so before it touches anything.
         let unable = |error: std::io::Error| Error::Listen {
             address: config.address.clone(),
@@ -150,6 +158,7 @@ impl Server {
             address.to_string(),
         ));
         let watches = CancellationToken::new();
+        let counts = listen::Counts::default();
         let dependencies = api::Deps {
             catalog: Arc::clone(&catalog),
             auth: Arc::clone(&auth),
@@ -158,11 +167,19 @@ impl Server {
             live: Arc::clone(&supervisor) as Arc<dyn crate::live::Live>,
             agents: Arc::clone(&agents),
             audit: Arc::clone(&audit),
-            metrics: Arc::new(Metrics::new(deps.store, &supervisor).with_auth(&auth)),
+            metrics: Arc::new(
+                Metrics::new(deps.store, &supervisor, tls.clone(), &counts).with_auth(&auth),
+            ),
             instance: deps.instance,
             shutdown: watches.clone(),
         };
-        let router = api::router(dependencies, config, Limits::default()).map_err(Error::Routes)?;
+        let router = api::router(dependencies, config, config.limits).map_err(Error::Routes)?;
+        let service = Service {
+            router,
+            limits: config.limits,
+            tls: tls.clone(),
+            counts,
+        };
 
         let steward = Steward::new(Arc::clone(&catalog), Arc::clone(&membership), supervisor);
         let work = Part::start(|stop| async move {
@@ -176,18 +193,20 @@ impl Server {
         let api = Part::start(|stop| async move {
             // Watches would keep their connections open for ever.
             let ending = stop.clone();
-            tokio::join!(listen::serve(listener, router, stop), async {
+            tokio::join!(listen::serve(listener, service, stop), async {
                 ending.cancelled().await;
                 watches.cancel();
             });
         });
-        tracing::info!(%address, "ready");
+        tracing::info!(%address, tls = tls.is_some(), "ready");
         Ok(Self {
             address,
             api,
             work,
             catalog,
             audit,
+            tls,
+            clock,
         })
     }
 
@@ -204,6 +223,20 @@ impl Server {
     /// Where it listens; the port is the real one where 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Reads again what may change while it runs: certificate, key and client
+    /// authorities. What can't be used is told, and all stays as it is; no
+    /// connection ends.
+    pub fn reload(&self) {
+        let Some(tls) = &self.tls else {
+            tracing::info!("nothing to read again: no TLS is configured");
+            return;
+        };
+        match tls.reload((self.clock)()) {
+            Ok(()) => tracing::info!("certificates read again"),
+            Err(error) => tracing::error!(%error, "the old certificate stays in use"),
+        }
     }
 
     /// Ends in order: no new requests, and those under way are answered;

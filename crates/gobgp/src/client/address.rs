@@ -1,6 +1,7 @@
 //! Where a gobgpd listens: TCP or a unix socket.
 
-use super::{CONNECTION_WINDOW, Timeouts, WINDOW};
+use super::tls::innermost;
+use super::{CONNECTION_WINDOW, Options, Timeouts, WINDOW};
 use crate::error::Error;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
@@ -84,16 +85,27 @@ impl fmt::Display for Address {
 
 impl Address {
     /// A channel that connects when it is first used, and again when it broke.
-    pub(super) fn channel(&self, timeouts: &Timeouts) -> Result<Channel, Error> {
-        let uri = match self {
-            Self::Tcp(..) => format!("http://{self}"),
-            Self::Unix(_) => "http://localhost".to_owned(),
+    pub(super) fn channel(&self, options: &Options) -> Result<Channel, Error> {
+        let Options { timeouts, tls } = options;
+        let wrong = |error: tonic::transport::Error| Error::Address {
+            address: self.to_string(),
+            reason: innermost(&error).to_string(),
         };
-        let endpoint = Endpoint::from_shared(uri)
-            .map_err(|error| Error::Address {
-                address: self.to_string(),
-                reason: error.to_string(),
-            })?
+        let (host, place) = match self {
+            Self::Tcp(host, _) => (host.as_str(), self.to_string()),
+            Self::Unix(_) => ("localhost", "localhost".to_owned()),
+        };
+        let endpoint = match tls {
+            None => Endpoint::from_shared(format!("http://{place}")),
+            Some(tls) => {
+                let host = host.trim_start_matches('[').trim_end_matches(']');
+                let tls = tls.config(host)?.timeout(timeouts.connect);
+                Endpoint::from_shared(format!("https://{place}"))
+                    .and_then(|endpoint| endpoint.tls_config(tls))
+            }
+        };
+        let endpoint = endpoint
+            .map_err(wrong)?
             .connect_timeout(timeouts.connect)
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW);
@@ -117,6 +129,8 @@ impl Address {
 fn tcp(timeouts: &Timeouts) -> HttpConnector {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
+    // TLS, where it is spoken, is laid on top.
+    connector.enforce_http(false);
     connector.set_keepalive(Some(TCP_KEEPALIVE));
     #[cfg(target_os = "linux")]
     connector.set_tcp_user_timeout(Some(timeouts.call));

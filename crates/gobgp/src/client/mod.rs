@@ -13,6 +13,10 @@ mod paths;
 mod peers;
 mod policies;
 mod routes;
+mod tls;
+
+pub(crate) use tls::advice;
+pub use tls::{Identity, Tls};
 
 use crate::dialect::{Api, Rpc};
 use crate::error::Error;
@@ -61,6 +65,26 @@ impl Default for Timeouts {
     }
 }
 
+/// How to connect.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+    /// With TLS; over a Unix socket, gobgpd's name is `localhost` unless
+    /// another is given.
+    pub tls: Option<Tls>,
+}
+
+impl From<Timeouts> for Options {
+    /// Without TLS.
+    fn from(timeouts: Timeouts) -> Self {
+        Self {
+            timeouts,
+            tls: None,
+        }
+    }
+}
+
 /// A connection to one gobgpd. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -81,26 +105,34 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::Address`] for text that is no address, [`Error::Unreachable`],
-    /// [`Error::Deadline`], [`Error::NotGobgp`] when something else answers.
-    pub async fn connect(address: &str, timeouts: Timeouts) -> Result<Self, Error> {
-        Self::connect_as(address, timeouts, Api::V4).await
+    /// [`Error::Deadline`], [`Error::NotGobgp`] when something else answers,
+    /// [`Error::Tls`].
+    pub async fn connect(address: &str, options: impl Into<Options>) -> Result<Self, Error> {
+        Self::connect_as(address, options, Api::V4).await
     }
 
     /// Likewise, trying `likely` first: a call less where that is right.
     ///
     /// # Errors
     /// As of [`Self::connect`].
-    pub async fn connect_as(address: &str, timeouts: Timeouts, likely: Api) -> Result<Self, Error> {
+    pub async fn connect_as(
+        address: &str,
+        options: impl Into<Options>,
+        likely: Api,
+    ) -> Result<Self, Error> {
+        let options = options.into();
+        let timeouts = options.timeouts;
+        let hint = tls::hint(options.tls.as_ref());
         let address: Address = address.parse()?;
         let mut client = Self {
-            channel: address.channel(&timeouts)?,
+            channel: address.channel(&options)?,
             shared: Arc::new(Shared { address, timeouts }),
             api: likely,
         };
         // The wrong service answers UNIMPLEMENTED, which is NotGobgp.
         match client.get_bgp().await {
             Err(Error::NotGobgp { .. }) => {}
-            answer => return answer.map(|_| client),
+            answer => return answer.map(|_| client).map_err(|error| error.hinted(hint)),
         }
         client.api = match likely {
             Api::V3 => Api::V4,

@@ -1,7 +1,7 @@
 //! Real gobgpd processes: on loopback, on ports of their own, without any
 //! configuration file, killed when dropped.
 
-use sdwan_gobgp::{Client, Error, Timeouts};
+use sdwan_gobgp::{Client, Error, Options};
 use std::ffi::OsStr;
 use std::io::Write;
 use std::net::TcpListener;
@@ -62,7 +62,15 @@ pub(crate) struct Daemon {
     pub(crate) address: String,
     port: u16,
     api_hosts: String,
+    door: Door,
     child: Child,
+}
+
+/// How its API is guarded, and the way in.
+#[derive(Clone, Default)]
+pub(crate) struct Door {
+    pub(crate) flags: Vec<String>,
+    pub(crate) options: Options,
 }
 
 impl Daemon {
@@ -73,29 +81,40 @@ impl Daemon {
 
     /// The same, with further places for its API.
     pub(crate) async fn start_with(release: Release, hosts: &[String]) -> Self {
-        Self::start_in(release, hosts, None).await
+        Self::start_in(release, hosts, None, Door::default()).await
     }
 
     /// The same, with a configuration file.
     pub(crate) async fn configured(release: Release, config: &str) -> Self {
         let mut file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
         file.write_all(config.as_bytes()).unwrap();
-        Self::start_in(release, &[], Some(file)).await
+        Self::start_in(release, &[], Some(file), Door::default()).await
     }
 
-    async fn start_in(release: Release, hosts: &[String], config: Option<NamedTempFile>) -> Self {
+    /// The same, behind this door.
+    pub(crate) async fn behind(release: Release, door: &Door) -> Self {
+        Self::start_in(release, &[], None, door.clone()).await
+    }
+
+    async fn start_in(
+        release: Release,
+        hosts: &[String],
+        config: Option<NamedTempFile>,
+        door: Door,
+    ) -> Self {
         // Another process may take the port in between: then gobgpd ends, and
         // it is tried again with another one.
         for _ in 0..5 {
             let port = free_port();
             let address = format!("127.0.0.1:{port}");
             let api_hosts = [std::slice::from_ref(&address), hosts].concat().join(",");
-            let child = spawn(release, &api_hosts, config.as_ref());
+            let child = spawn(release, &api_hosts, config.as_ref(), &door.flags);
             let mut daemon = Self {
                 release,
                 address,
                 port,
                 api_hosts,
+                door: door.clone(),
                 child,
             };
             if daemon.answers().await {
@@ -112,7 +131,7 @@ impl Daemon {
 
     /// Starts it again in the same place after [`Self::kill`].
     pub(crate) async fn restart(&mut self) {
-        self.child = spawn(self.release, &self.api_hosts, None);
+        self.child = spawn(self.release, &self.api_hosts, None, &self.door.flags);
         assert!(
             self.answers().await,
             "gobgpd {} does not come back",
@@ -126,7 +145,7 @@ impl Daemon {
             if self.child.try_wait().unwrap().is_some() {
                 return false;
             }
-            match Client::connect(&self.address, Timeouts::default()).await {
+            match Client::connect(&self.address, self.door.options.clone()).await {
                 Ok(_) => return true,
                 Err(Error::Unreachable { .. }) => {}
                 Err(error) => panic!("{error}"),
@@ -137,9 +156,8 @@ impl Daemon {
     }
 
     pub(crate) async fn client(&self) -> Client {
-        Client::connect(&self.address, Timeouts::default())
-            .await
-            .unwrap()
+        let options = self.door.options.clone();
+        Client::connect(&self.address, options).await.unwrap()
     }
 
     /// What the daemon's own command line tool says, as JSON.
@@ -178,7 +196,12 @@ impl Drop for Daemon {
     }
 }
 
-fn spawn(release: Release, api_hosts: &str, config: Option<&NamedTempFile>) -> Child {
+fn spawn(
+    release: Release,
+    api_hosts: &str,
+    config: Option<&NamedTempFile>,
+    flags: &[String],
+) -> Child {
     let config = config.map(|file| [OsStr::new("-f"), file.path().as_os_str()]);
     Command::new(release.gobgpd())
         .args(config.into_iter().flatten())
@@ -189,6 +212,7 @@ fn spawn(release: Release, api_hosts: &str, config: Option<&NamedTempFile>) -> C
             "--api-hosts",
             api_hosts,
         ])
+        .args(flags)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -19,4 +19,5 @@ mod session;
 mod sessions;
 mod sets;
 mod settings;
+mod tls;
 mod zebra;

@@ -156,6 +156,42 @@ impl Drop for Server {
     }
 }
 
+/// A server that is spoken with in another way; killed when dropped.
+pub struct Running {
+    child: Child,
+    log: std::path::PathBuf,
+}
+
+impl Running {
+    /// Does not wait until it is ready.
+    pub fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let log = folder.join("server.log");
+        let child = server_command(folder, arguments)
+            .stderr(std::fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        Self { child, log }
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// SIGHUP.
+    pub fn hang_up(&self) {
+        let pid = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP).unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Runs a server that must refuse to start, and gives what it said.
 pub fn refused(folder: &Path, arguments: &[&str]) -> String {
     let mut child = server_command(folder, arguments).spawn().unwrap();

@@ -1,6 +1,7 @@
 //! A request's body: JSON, bounded in size and depth, each key once.
 
 use super::problem::Problem;
+use crate::limits::Limits;
 use axum::body::Body;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -9,26 +10,20 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
-use std::time::Duration;
 use tokio::time::timeout;
-
-/// The most bytes of a body.
-pub(crate) const MAX_BYTES: usize = 1024 * 1024;
-
-/// How long a body may take to arrive; less than a request's limit, so that
-/// the client is told whose fault it was.
-const ARRIVAL: Duration = Duration::from_secs(20);
-
-/// The deepest nesting of a body: no kind comes near.
-const MAX_DEPTH: usize = 64;
 
 /// Reads and parses.
 ///
 /// # Errors
-/// 413 over [`MAX_BYTES`], 408 after [`ARRIVAL`], 400 for everything else.
-pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Value, Problem> {
+/// 413 where it is too large, 408 where it takes too long, 400 for everything
+/// else.
+pub(crate) async fn read(
+    limits: &Limits,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Value, Problem> {
     check_type(headers)?;
-    parse(&collect(headers, body).await?)
+    parse(&collect(limits, headers, body).await?, limits.nesting)
 }
 
 /// Browsers send no JSON across origins without asking first, and whoever
@@ -51,35 +46,36 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+async fn collect(limits: &Limits, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let most = limits.body_bytes;
     let too_large = || {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
-            format!("the body is over {MAX_BYTES} bytes"),
+            format!("the body is over {most} bytes"),
         )
     };
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > MAX_BYTES as u64) {
+    if announced.is_some_and(|length| length > most as u64) {
         return Err(too_large());
     }
-    match timeout(ARRIVAL, Limited::new(body, MAX_BYTES).collect()).await {
+    match timeout(limits.body, Limited::new(body, most).collect()).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(Problem::bad_request("the body ended too early")),
         Err(_) => Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
-            format!("the body did not arrive within {} s", ARRIVAL.as_secs()),
+            format!("the body did not arrive within {} s", limits.body.as_secs()),
         )),
     }
 }
 
-/// Parses.
+/// Parses what is nested no deeper than `levels`.
 ///
 /// # Errors
 /// What is wrong and where, as a 400.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Problem> {
+fn parse(bytes: &[u8], levels: usize) -> Result<Value, Problem> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Problem::bad_request(
             "the body is empty: send a JSON object",
@@ -89,7 +85,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Problem> {
         Problem::bad_request(format!("the body is not UTF-8 at byte {}", e.valid_up_to()))
     })?;
     let mut reader = serde_json::Deserializer::from_str(text);
-    Strict { depth: MAX_DEPTH }
+    let strict = Strict {
+        depth: levels,
+        levels,
+    };
+    strict
         .deserialize(&mut reader)
         .and_then(|value| reader.end().map(|()| value))
         .map_err(|e| Problem::bad_request(format!("the body can't be read as JSON: {e}")))
@@ -99,13 +99,18 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Problem> {
 /// has a key twice: which of the two was meant can't be known.
 struct Strict {
     depth: usize,
+    /// What `depth` began with.
+    levels: usize,
 }
 
 impl Strict {
     fn deeper<E: serde::de::Error>(&self) -> Result<Self, E> {
         match self.depth.checked_sub(1) {
-            Some(depth) => Ok(Self { depth }),
-            None => Err(E::custom(format!("nested deeper than {MAX_DEPTH} levels"))),
+            Some(depth) => Ok(Self { depth, ..*self }),
+            None => Err(E::custom(format!(
+                "nested deeper than {} levels",
+                self.levels
+            ))),
         }
     }
 }

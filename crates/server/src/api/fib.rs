@@ -39,7 +39,7 @@ pub(super) async fn report(
         &router,
         &format!("/sdwan/v1/routers/{router}/fib"),
     )?;
-    let body = body::read(&parts.headers, body).await?;
+    let body = body::read(&api.limits, &parts.headers, body).await?;
     let report = parse(body)
         .map_err(|violations| Problem::violations(StatusCode::BAD_REQUEST, violations))?;
     api.agents.report(&router, &report).await?;

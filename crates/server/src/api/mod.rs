@@ -28,6 +28,7 @@ mod plan_text;
 mod precondition;
 mod problem;
 mod query;
+mod quota;
 mod resources;
 mod rib_text;
 mod routers;
@@ -44,6 +45,7 @@ use crate::auth::Authenticator;
 use crate::catalog::Catalog;
 use crate::cluster::Membership;
 use crate::config::Config;
+use crate::limits::Limits;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use accesses::Accesses;
@@ -55,6 +57,7 @@ use guard::Guard;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, LOCATION};
 use http::{HeaderName, HeaderValue, Method};
 use problem::Problem;
+use quota::Quotas;
 use routes::Routes;
 use sdwan_model::policy::{Access, Policies};
 use sdwan_model::schema::Kind;
@@ -103,27 +106,6 @@ pub struct Deps {
     pub shutdown: CancellationToken,
 }
 
-/// Limits that protect the server.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// For a whole request but a watch, its body's arrival included.
-    pub request: Duration,
-    /// Between two signs of life in a watch.
-    pub heartbeat: Duration,
-    /// For this server to become as new as a request asks for.
-    pub catch_up: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            request: Duration::from_secs(30),
-            heartbeat: Duration::from_secs(15),
-            catch_up: Duration::from_secs(10),
-        }
-    }
-}
-
 /// What every handler needs.
 struct Api {
     catalog: Arc<Catalog>,
@@ -137,6 +119,7 @@ struct Api {
     instance: String,
     shutdown: CancellationToken,
     limits: Limits,
+    quotas: Quotas,
     routes: Routes,
     guard: Guard,
     /// By the kind's id.
@@ -165,6 +148,7 @@ pub fn router(deps: Deps, config: &Config, limits: Limits) -> Result<Router, Vec
         about: about::Documents::new(&schemas, &Access::everything()),
         files: config.document_root.as_ref().map(ServeDir::new),
         requests: AtomicU64::new(0),
+        quotas: Quotas::new(&limits),
         limits,
         catalog: deps.catalog,
         auth: deps.auth,

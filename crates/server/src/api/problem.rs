@@ -10,6 +10,7 @@ use http::{HeaderValue, Response, StatusCode};
 use sdwan_model::validate::Violation;
 use serde::Serialize;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A refusal.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub(crate) struct Problem {
     allow: Option<String>,
     /// Of a 401: whose tokens are taken.
     challenges: Arc<[HeaderValue]>,
+    /// Seconds after which it is worth another try.
+    retry: Option<u64>,
     /// The log's name of the request, where only the log has more to tell.
     request: Option<String>,
 }
@@ -47,6 +50,7 @@ impl Problem {
             violations: Vec::new(),
             allow: None,
             challenges: Arc::default(),
+            retry: None,
             request: None,
         }
     }
@@ -87,6 +91,16 @@ impl Problem {
             StatusCode::NOT_FOUND,
         ]
         .contains(&self.status)
+    }
+
+    /// Another try is of use after so long, rounded up to seconds.
+    pub(crate) fn retry_after(self, wait: Duration) -> Self {
+        let whole = Duration::from_secs(wait.as_secs());
+        let seconds = wait.as_secs() + u64::from(wait > whole);
+        Self {
+            retry: Some(seconds.max(1)),
+            ..self
+        }
     }
 
     /// Several things wrong at once.
@@ -156,8 +170,9 @@ impl Problem {
         for challenge in self.challenges.iter() {
             headers.append(WWW_AUTHENTICATE, challenge.clone());
         }
-        if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT].contains(&self.status) {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        let soon = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
+        if let Some(seconds) = self.retry.or(soon.contains(&self.status).then_some(1)) {
+            headers.insert(RETRY_AFTER, seconds.into());
         }
         response
     }

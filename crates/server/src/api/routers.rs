@@ -162,7 +162,7 @@ pub(super) async fn hold(
     if *method == Method::DELETE {
         api.catalog.resume(scope).await?;
     } else {
-        let why = why(&body::read(&parts.headers, body).await?)?;
+        let why = why(&body::read(&api.limits, &parts.headers, body).await?)?;
         api.catalog.hold(scope, &why).await?;
     }
     let mut response = Response::new(Body::empty());

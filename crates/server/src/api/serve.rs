@@ -7,13 +7,13 @@ use super::{
     Api, X_DATA_AGE, X_REQUEST_ID, about, accesses, audit, cluster, fib, resources, routers,
     tokens, transaction,
 };
-use crate::auth;
+use crate::auth::{self, Denied};
 use crate::cluster::Role;
-use crate::listen::Peer;
+use crate::listen::{Peer, Subject};
 use axum::body::Body;
 use futures::FutureExt;
 use http::header::{ALLOW, CONTENT_LENGTH};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use sdwan_model::policy::{Access, Caller};
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
@@ -112,14 +112,15 @@ fn log(
     let caller = sender.map(|sender| sender.caller.name.as_str());
     let from = sender.and_then(|sender| sender.peer).map(|peer| peer.ip());
     let from = from.as_ref().map(tracing::field::display);
+    let certificate = sender.and_then(|sender| sender.subject.as_deref());
     let status = status.as_u16();
     let ms = (took.as_secs_f64() * 1e6).round() / 1e3;
     if status >= 500 {
-        tracing::warn!(%method, path, status, ms, request, caller, from, "request");
+        tracing::warn!(%method, path, status, ms, request, caller, from, certificate, "request");
     } else if status < 400 && usual {
-        tracing::debug!(%method, path, status, ms, request, caller, from, "request");
+        tracing::debug!(%method, path, status, ms, request, caller, from, certificate, "request");
     } else {
-        tracing::info!(%method, path, status, ms, request, caller, from, "request");
+        tracing::info!(%method, path, status, ms, request, caller, from, certificate, "request");
     }
 }
 
@@ -153,8 +154,12 @@ fn strip_body(response: &mut Response<Body>) {
 pub(super) struct Sender {
     /// Who.
     pub(super) caller: Arc<Caller>,
+    /// Whether it has proved that: not where nobody is asked.
+    pub(super) proved: bool,
     /// From where, as the connection says.
     pub(super) peer: Option<SocketAddr>,
+    /// Whose certificate it has shown, where the server asks for one.
+    pub(super) subject: Option<Arc<str>>,
 }
 
 /// Only probes, and what browsers ask before they ask, are not asked back who
@@ -165,32 +170,72 @@ fn is_asked(found: Option<&Matched<'_>>, method: &Method) -> bool {
     !open && (found.is_none_or(own) || *method != Method::OPTIONS)
 }
 
+/// Who sent a request; with why he was not believed, where he may go on all the
+/// same, as anybody may.
+async fn identify(
+    api: &Api,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+) -> Result<(Sender, Option<Denied>), Problem> {
+    let peer = extensions.get::<Peer>().map(|Peer(peer)| *peer);
+    api.quotas.login(peer)?;
+    let (caller, denied) = match api.auth.identify(headers).await {
+        Ok(caller) => (caller, None),
+        // Whoever does not say who he is may do what anybody may.
+        Err(denied) => {
+            let silent = auth::is_silent(headers);
+            match api.accesses.nobody().filter(|_| silent) {
+                Some(nobody) => (Arc::clone(nobody), Some(denied)),
+                None => {
+                    let problem = Problem::from(denied);
+                    // Who shows nothing has guessed nothing.
+                    if !silent && problem.status == StatusCode::UNAUTHORIZED {
+                        api.quotas.failed(peer);
+                    }
+                    return Err(problem);
+                }
+            }
+        }
+    };
+    let subject = extensions.get::<Subject>();
+    let sender = Sender {
+        caller,
+        proved: denied.is_none() && api.auth.asks(),
+        peer,
+        subject: subject.map(|Subject(name)| Arc::clone(name)),
+    };
+    Ok((sender, denied))
+}
+
+/// # Errors
+/// 414.
+fn check_url(api: &Api, uri: &Uri) -> Result<(), Problem> {
+    let most = api.limits.url_bytes;
+    let length = uri.path_and_query().map_or(0, |url| url.as_str().len());
+    if length <= most {
+        return Ok(());
+    }
+    let message = format!("the URL is over {most} bytes");
+    Err(Problem::new(StatusCode::URI_TOO_LONG, message))
+}
+
 async fn dispatch(
     api: &Arc<Api>,
     found: Option<Matched<'_>>,
     mut request: Request<Body>,
     sender: &mut Option<Sender>,
 ) -> Result<Response<Body>, Problem> {
+    check_url(api, request.uri())?;
     api.guard.check(&request)?;
     if !is_asked(found.as_ref(), request.method()) {
         let open = Arc::new(Access::everything());
         return route(api, found, request, &open).await;
     }
-    let (caller, denied) = match api.auth.identify(request.headers()).await {
-        Ok(caller) => (caller, None),
-        // Whoever does not say who he is may do what anybody may.
-        Err(denied) => {
-            let silent = auth::is_silent(request.headers());
-            match api.accesses.nobody().filter(|_| silent) {
-                Some(nobody) => (Arc::clone(nobody), Some(denied)),
-                None => return Err(denied.into()),
-            }
-        }
-    };
-    let access = api.accesses.of(&caller);
-    let peer = request.extensions().get::<Peer>().map(|Peer(peer)| *peer);
-    let known = sender.insert(Sender { caller, peer });
+    let (known, denied) = identify(api, request.headers(), request.extensions()).await?;
+    let known = sender.insert(known);
+    let access = api.accesses.of(&known.caller);
     request.extensions_mut().insert(known.clone());
+    api.quotas.request(known)?;
     match (route(api, found, request, &access).await, denied) {
         // He might see more if he said it.
         (Err(problem), Some(denied)) if problem.is_about_the_caller() => Err(denied.into()),

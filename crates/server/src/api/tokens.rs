@@ -39,7 +39,7 @@ pub(super) async fn all(
         return Ok(list(tokens));
     }
     let (parts, body) = request.into_parts();
-    let wish = parse(body::read(&parts.headers, body).await?)
+    let wish = parse(body::read(&api.limits, &parts.headers, body).await?)
         .map_err(|violations| Problem::violations(StatusCode::BAD_REQUEST, violations))?;
     let made = tokens.create(&wish, &caller.name).await?;
     let mut shown = data(&made.id, &made.stored, false);

@@ -27,7 +27,7 @@ pub(super) async fn run(
     let mut params = Params::new(&parts.uri);
     let dry_run = params.flag("dry_run");
     params.finish(&["dry_run"])?;
-    let body = body::read(&parts.headers, body).await?;
+    let body = body::read(&api.limits, &parts.headers, body).await?;
     let schemas = api.catalog.schemas();
     let known = schemas.iter().filter(|kind| access.knows("*", kind));
     let known: Vec<&str> = known.map(|kind| kind.id.as_str()).collect();

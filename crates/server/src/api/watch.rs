@@ -8,6 +8,7 @@
 use super::columns::{Columns, json};
 use super::problem::Problem;
 use super::query::ListQuery;
+use super::quota::Watching;
 use super::resources::{below, object};
 use super::select::{Candidate, page};
 use super::{Api, LAST_EVENT_ID, fresh};
@@ -40,6 +41,7 @@ pub(super) async fn start(
     query: ListQuery,
     access: &Arc<Access>,
     headers: &HeaderMap,
+    place: Option<Watching>,
 ) -> Result<Response<Body>, Problem> {
     if query.limit.is_some() || query.offset > 0 || query.sort_key.is_some() {
         let message = "a watch has no pages and no order: leave out limit, offset and sort_key";
@@ -80,6 +82,7 @@ pub(super) async fn start(
         },
         seen: None,
         ticks,
+        _place: place,
     };
     if resumed.is_none() {
         watch.list(&snapshot)?;
@@ -146,6 +149,8 @@ struct Watch {
     /// The rows that the reader has; unknown after resuming.
     seen: Option<BTreeSet<String>>,
     ticks: Interval,
+    /// One of those that its caller may have.
+    _place: Option<Watching>,
 }
 
 impl Watch {

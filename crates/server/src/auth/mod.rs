@@ -188,6 +188,11 @@ impl Authenticator {
         }
     }
 
+    /// Whether anybody has to say who it is.
+    pub(crate) fn asks(&self) -> bool {
+        !matches!(self.scheme, Scheme::None(_))
+    }
+
     /// Who sent a request with these headers.
     ///
     /// # Errors

@@ -1,10 +1,10 @@
 //! Which etcd is the store, and who to be there: `etcd`.
 
 use super::Error;
+use super::files::{first_line, secret, text};
 use sdwan_store::etcd::{Identity, Options, Tls, User};
 use secrecy::{ExposeSecret as _, SecretString};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// An etcd as the configuration describes it; its files are not read yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,37 +109,5 @@ impl Etcd {
                 .unwrap_or_default(),
             identity: identity.transpose()?,
         }))
-    }
-}
-
-fn first_line(path: &Path) -> Result<SecretString, Error> {
-    let text = secret(path)?;
-    let line = text.expose_secret().lines().next().unwrap_or_default();
-    if line.is_empty() {
-        return Err(unreadable(path, "its first line is empty"));
-    }
-    Ok(line.into())
-}
-
-/// The text of a file that not everybody may read. Its group may: that is how
-/// services get theirs.
-fn secret(path: &Path) -> Result<SecretString, Error> {
-    let wrong = |error: std::io::Error| unreadable(path, error);
-    let mode = std::fs::metadata(path).map_err(wrong)?.mode() & 0o777;
-    if mode & 0o007 != 0 {
-        let why = format!("everybody can read it (mode {mode:03o}): chmod 600 it");
-        return Err(unreadable(path, why));
-    }
-    text(path).map(Into::into)
-}
-
-fn text(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|error| unreadable(path, error))
-}
-
-fn unreadable(path: &Path, reason: impl std::fmt::Display) -> Error {
-    Error::Unreadable {
-        path: path.display().to_string(),
-        reason: reason.to_string(),
     }
 }

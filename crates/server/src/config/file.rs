@@ -1,9 +1,8 @@
 //! From a parsed `gohan.yaml` to a [`Config`].
 
-use super::audit;
-use super::keys;
 use super::section::{Findings, Section};
 use super::{Address, Audit, Config, Error, Etcd, Loaded, LogFile, Logging, Stderr};
+use super::{audit, gobgpd, keys, limits, tls};
 use crate::audit::Syslog;
 use crate::cluster;
 use sdwan_model::document::Document;
@@ -22,7 +21,6 @@ pub(super) fn parse(
     let top = Section::new(Some(document.root()), &findings, &keys::TOP);
     let defaults = Config::default();
 
-    refuse_missing_features(&top);
     let config = Config {
         database: database(&top, folder).unwrap_or(defaults.database),
         etcd: etcd(&top, &findings, folder),
@@ -35,6 +33,9 @@ pub(super) fn parse(
         },
         auth: super::auth::auth(&top, folder),
         hosts: hosts(&top, &findings),
+        tls: tls::tls(&top, folder),
+        limits: limits::limits(&top),
+        gobgpd: gobgpd::gobgpd(&top, &findings, folder),
         document_root: document_root(&top, folder),
         cors: cors(&top, &findings),
         logging: logging(&top, folder),
@@ -65,17 +66,6 @@ pub(super) fn parse(
         Ok(Loaded { config, warnings })
     } else {
         Err(Error::Invalid(errors))
-    }
-}
-
-/// What would leave the server less protected or less durable than the file
-/// asks for is never passed over.
-fn refuse_missing_features(top: &Section<'_>) {
-    let tls = top.section("tls", &keys::TLS);
-    if tls.flag("enabled") {
-        let message =
-            "this version has no TLS: set it to false and put a proxy that does TLS in front";
-        tls.error("enabled", message);
     }
 }
 

@@ -24,6 +24,8 @@ pub(super) const TOP: Keys = Keys {
         "tokens",
         "hosts",
         "tls",
+        "limits",
+        "gobgpd",
         "document_root",
         "etcd",
         "cluster",
@@ -88,7 +90,48 @@ pub(super) const CLUSTER: Keys = Keys {
 
 /// `tls`.
 pub(super) const TLS: Keys = Keys {
-    known: &["enabled", "key_file", "cert_file"],
+    known: &["enabled", "key_file", "cert_file", "client_ca_file"],
+    ignored: &[],
+};
+
+/// `limits`.
+pub(super) const LIMITS: Keys = Keys {
+    known: &[
+        "connections",
+        "connections_per_peer",
+        "handshake_timeout",
+        "head_timeout",
+        "body_timeout",
+        "request_timeout",
+        "stall_timeout",
+        "head_bytes",
+        "headers",
+        "url_bytes",
+        "body_bytes",
+        "nesting",
+        "requests_per_second",
+        "watches",
+        "failed_logins_per_minute",
+    ],
+    ignored: &[],
+};
+
+/// `gobgpd`.
+pub(super) const GOBGPD: Keys = Keys {
+    known: &["tls"],
+    ignored: &[],
+};
+
+/// `gobgpd.tls`.
+pub(super) const GOBGPD_TLS: Keys = Keys {
+    known: &[
+        "enabled",
+        "ca_file",
+        "cert_file",
+        "key_file",
+        "server_name",
+        "without",
+    ],
     ignored: &[],
 };
 

@@ -3,20 +3,23 @@
 //! Why a module of its own: a wrong configuration must never start a server
 //! that is less protected or less durable than its operator meant. So every
 //! problem is found before anything is opened, all are told at once, each
-//! with its place in the file; what the file asks for and this version does
-//! not have (TLS) is an error; only keys that change nothing
-//! are passed over, with a warning.
+//! with its place in the file; only keys that change nothing are passed over,
+//! with a warning.
 
 mod address;
 mod audit;
 mod auth;
 mod etcd;
 mod file;
+mod files;
+mod gobgpd;
 mod keys;
 mod keystone;
+mod limits;
 mod logging;
 mod schemas;
 mod section;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -25,10 +28,14 @@ pub use address::Address;
 pub use audit::Audit;
 pub use auth::{Auth, Identity, Tokens};
 pub use etcd::{Etcd, Password};
+pub use gobgpd::Gobgpd;
 pub use keystone::{Keystone, Login};
 pub use logging::{Format, Level, LogFile, Logging, Stderr};
+pub use tls::Tls;
+pub(crate) use tls::TlsText;
 
 use crate::cluster;
+use crate::limits::Limits;
 use sdwan_model::document::{self, Document};
 use std::path::{Path, PathBuf};
 
@@ -54,6 +61,12 @@ pub struct Config {
     /// is asked who calls, any other `Host` is refused, so that no web page can
     /// reach it by a name of its own.
     pub hosts: Vec<String>,
+    /// What the API shows its clients; without it, TLS is not spoken.
+    pub tls: Option<Tls>,
+    /// What one client may cost.
+    pub limits: Limits,
+    /// TLS towards routers' gobgpds; `None` for none.
+    pub gobgpd: Option<Gobgpd>,
     /// A folder of static files, served where no route of the API matches.
     pub document_root: Option<PathBuf>,
     /// Origins (`https://ui.example.net`) whose pages may call the API; `*` for
@@ -78,6 +91,9 @@ impl Default for Config {
             address: Address::default(),
             auth: Auth::default(),
             hosts: Vec::new(),
+            tls: None,
+            limits: Limits::default(),
+            gobgpd: None,
             document_root: None,
             cors: Vec::new(),
             logging: Logging::default(),

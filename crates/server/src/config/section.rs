@@ -5,6 +5,7 @@ use super::Password;
 use super::keys::Keys;
 use sdwan_model::document::{self, Node};
 use std::cell::RefCell;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// What reading the file brought up so far.
@@ -105,6 +106,18 @@ impl<'a> Section<'a> {
         self.get(key)
             .and_then(|n| self.findings.ok(n.flag()))
             .unwrap_or(false)
+    }
+
+    /// A whole number in this range.
+    pub(super) fn number(&self, key: &str, range: RangeInclusive<u64>) -> Option<u64> {
+        let node = self.get(key)?;
+        let number = node.value().as_u64().filter(|n| range.contains(n));
+        if number.is_none() {
+            let (least, most) = (range.start(), range.end());
+            let message = format!("{key:?} must be a whole number from {least} to {most}");
+            self.findings.error(node.error(message));
+        }
+        number
     }
 
     /// A list of texts; one text stands for a list of one.

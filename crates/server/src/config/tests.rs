@@ -165,7 +165,6 @@ fn keys_of_gohan_that_mean_nothing_here_warn() {
 #[test]
 fn unsupported_features_fail_closed() {
     for (text, word) in [
-        ("tls: {enabled: true}", "TLS"),
         ("keystone: {use_keystone: true}", "auth_url"),
         (
             "keystone: {use_keystone: true, auth_url: \"http://u:p@k/v3\"}",
@@ -193,6 +192,31 @@ fn unsupported_features_fail_closed() {
              version: v1}",
             "v3 is",
         ),
+        ("tls: {enabled: true}", "TLS needs a \"cert_file\""),
+        (
+            "tls: {enabled: true, cert_file: c}",
+            "TLS needs a \"key_file\"",
+        ),
+        (
+            "tls: {enabled: true, cert_file: c, key_file: k, ca: a}",
+            "client_ca_file",
+        ),
+        ("gobgpd: {tls: {enabled: true}}", "ca_file"),
+        (
+            "gobgpd: {tls: {enabled: true, ca_file: a, cert_file: c}}",
+            "key_file",
+        ),
+        ("gobgpd: {tls: {without: [\"h:x\"]}}", "port"),
+        ("limits: {connections: 15}", "from 16 to 1000000"),
+        ("limits: {connections: -1}", "from 16 to 1000000"),
+        ("limits: {stall_timeout: 0}", "from 1 to 86400"),
+        ("limits: {stall_timeout: 1.5}", "whole number"),
+        (
+            "limits: {body_timeout: 30}",
+            "less than \"request_timeout\"",
+        ),
+        ("limits: {head_bytes: 4096}", "from 8192"),
+        ("limits: {conections: 20}", "did you mean \"connections\""),
         ("etcd: [\"http://127.0.0.1\"]", "HOST:PORT"),
         ("etcd: \"ftp://127.0.0.1:2379\"", "ftp"),
         ("etcd: {}", "endpoints"),
@@ -337,6 +361,96 @@ fn certificates_for_etcd_come_from_files_and_only_the_key_is_a_secret() {
     std::fs::remove_file(folder.path().join("ca")).expect("removed");
     let told = etcd.options().expect_err("no CA").to_string();
     assert!(told.contains("ca: No such file"), "{told}");
+}
+
+#[test]
+fn what_is_shown_to_clients_counts_where_it_is_enabled() {
+    let tls = |text: &str| load(text).expect(text).config.tls;
+    assert_eq!(tls("tls: {cert_file: c, key_file: k}"), None);
+    assert_eq!(
+        tls("tls: {enabled: false, cert_file: c, key_file: k}"),
+        None
+    );
+    let expected = Tls {
+        cert_file: "etc/c".into(),
+        key_file: "/k".into(),
+        client_ca_file: None,
+    };
+    let text = "tls: {enabled: true, cert_file: c, key_file: /k}";
+    assert_eq!(tls(text), Some(expected.clone()));
+    let text = "tls: {enabled: true, cert_file: c, key_file: /k, client_ca_file: a}";
+    let expected = Tls {
+        client_ca_file: Some("etc/a".into()),
+        ..expected
+    };
+    assert_eq!(tls(text), Some(expected));
+}
+
+#[test]
+fn with_tls_somebody_has_to_be_asked_all_the_same() {
+    let text = "{address: \":1\", tls: {enabled: true, cert_file: c, key_file: k}}";
+    assert!(errors(text).contains("--insecure"));
+}
+
+#[test]
+fn every_limit_can_be_set() {
+    use std::time::Duration;
+    let limits = load(
+        "limits: {connections: 100, connections_per_peer: 10, handshake_timeout: 1, \
+         head_timeout: 2, body_timeout: 3, request_timeout: 4, stall_timeout: 5, \
+         head_bytes: 8192, headers: 50, url_bytes: 1000, body_bytes: 5000, nesting: 20, \
+         requests_per_second: 0, watches: 0, failed_logins_per_minute: 6}",
+    );
+    let seconds = Duration::from_secs;
+    let expected = Limits {
+        connections: 100,
+        connections_per_peer: 10,
+        handshake: seconds(1),
+        head: seconds(2),
+        body: seconds(3),
+        request: seconds(4),
+        stall: seconds(5),
+        head_bytes: 8192,
+        headers: 50,
+        url_bytes: 1000,
+        body_bytes: 5000,
+        nesting: 20,
+        requests_per_second: 0,
+        watches: 0,
+        failed_logins_per_minute: 6,
+        ..Limits::default()
+    };
+    assert_eq!(limits.expect("right").config.limits, expected);
+}
+
+#[test]
+fn tls_towards_gobgpds_is_read_from_files() {
+    let gobgpd = |text: &str| load(text).expect(text).config.gobgpd;
+    assert_eq!(gobgpd("gobgpd: {tls: {ca_file: a}}"), None);
+    let text = "gobgpd: {tls: {enabled: true, ca_file: a, cert_file: c, key_file: k, \
+                server_name: gobgp.example, without: [192.0.2.1, \"R2.example:50052\"]}}";
+    let expected = Gobgpd {
+        ca_file: "etc/a".into(),
+        identity: Some(("etc/c".into(), "etc/k".into())),
+        server_name: Some("gobgp.example".into()),
+        without: ["192.0.2.1:50051".into(), "r2.example:50052".into()].into(),
+    };
+    assert_eq!(gobgpd(text), Some(expected.clone()));
+    let told = expected.tls().expect_err("no files").to_string();
+    assert!(told.contains("No such file"), "{told}");
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let ca_file = folder.path().join("ca");
+    std::fs::write(&ca_file, "no PEM").expect("written");
+    let gobgpd = Gobgpd {
+        ca_file,
+        ..Gobgpd::default()
+    };
+    let told = gobgpd.tls().expect_err("no certificate").to_string();
+    assert!(
+        told.contains("gobgpd.tls") && told.contains("authority's certificate"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -570,6 +684,7 @@ fn the_manuals_files_are_right() {
     let configuration = files.next().expect("a configuration");
     let loaded = load(configuration).expect("a right configuration");
     assert_eq!(loaded.config.schemas, [Path::new("etc/./sites.yaml")]);
+    assert!(loaded.config.tls.is_some());
     let tokens = files.next().expect("a configuration with tokens");
     assert_eq!(
         load(tokens).expect("a right configuration").config.auth,
@@ -578,6 +693,12 @@ fn the_manuals_files_are_right() {
     let keystone = files.next().expect("a configuration with a Keystone");
     let auth = load(keystone).expect("a right configuration").config.auth;
     assert!(matches!(auth.identity, Some(Identity::Keystone(_))));
+    let tls = files.next().expect("a configuration with TLS");
+    let tls = load(tls).expect("a right configuration").config.tls;
+    assert!(tls.is_some_and(|tls| tls.client_ca_file.is_some()));
+    let gobgpd = files.next().expect("a configuration of TLS with gobgpd");
+    let gobgpd = load(gobgpd).expect("a right configuration").config.gobgpd;
+    assert!(gobgpd.is_some_and(|gobgpd| gobgpd.identity.is_some()));
     let etcd = files.next().expect("a configuration with an etcd");
     let etcd = load(etcd).expect("a right configuration").config.etcd;
     assert!(etcd.is_some_and(|etcd| etcd.identity.is_some()));

@@ -13,6 +13,7 @@ mod sessions;
 use crate::api::CounterCache;
 use crate::auth::Authenticator;
 use crate::catalog::{Catalog, Snapshot};
+use crate::listen::{self, Tls};
 use crate::reconcile::Supervisor;
 use http::{Method, StatusCode};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -33,6 +34,7 @@ pub struct Metrics {
     requests: Family<Request, Counter>,
     durations: Family<Route, Histogram, fn() -> Histogram>,
     store: Option<Arc<dyn Store>>,
+    tls: Option<Arc<Tls>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -71,6 +73,7 @@ impl Default for Metrics {
             requests,
             durations,
             store: None,
+            tls: None,
         }
     }
 }
@@ -83,8 +86,14 @@ pub(crate) fn histogram() -> Histogram {
 }
 
 impl Metrics {
-    /// Also shows what the store and the reconciler count.
-    pub fn new(store: Arc<dyn Store>, supervisor: &Supervisor) -> Self {
+    /// Also shows what the store and the reconciler count, and when the
+    /// certificate ends.
+    pub fn new(
+        store: Arc<dyn Store>,
+        supervisor: &Supervisor,
+        tls: Option<Arc<Tls>>,
+        connections: &listen::Counts,
+    ) -> Self {
         let mut metrics = Self::default();
         metrics.registry.register(
             "sdwan_pass_duration_seconds",
@@ -92,6 +101,17 @@ impl Metrics {
             supervisor.passes(),
         );
         metrics.store = Some(store);
+        metrics.tls = tls;
+        metrics.registry.register(
+            "sdwan_http_connections",
+            "Connections that are open",
+            connections.open.clone(),
+        );
+        metrics.registry.register(
+            "sdwan_http_connections_refused",
+            "Connections that a network was not allowed to have",
+            connections.refused.clone(),
+        );
         metrics
     }
 
@@ -136,6 +156,15 @@ impl Metrics {
         rows(&mut now, catalog, &snapshot);
         if let Some(store) = &self.store {
             writes(&mut now, store.stats());
+        }
+        if let Some(tls) = &self.tls {
+            let expires: Gauge = Gauge::default();
+            expires.set(tls.expires());
+            now.register(
+                "sdwan_tls_certificate_expires_timestamp_seconds",
+                "When the API's certificate ends",
+                expires,
+            );
         }
         cluster::collect(&mut now, catalog, &snapshot);
         fib::collect(&mut now, &snapshot);

@@ -22,7 +22,7 @@ impl Dial for Nowhere {
     }
 }
 
-fn deps() -> Deps {
+pub fn deps() -> Deps {
     let catalog = options();
     Deps {
         store: Arc::new(Memory::new()),
@@ -37,7 +37,7 @@ fn deps() -> Deps {
     }
 }
 
-fn anywhere() -> Config {
+pub fn anywhere() -> Config {
     Config {
         address: "127.0.0.1:0".parse().expect("an address"),
         ..Config::default()
@@ -49,7 +49,7 @@ fn client() -> reqwest::Client {
     builder.build().expect("a client")
 }
 
-async fn start() -> (Server, String) {
+pub async fn start() -> (Server, String) {
     let server = Server::start(&anywhere(), deps()).await.expect("it starts");
     let url = format!("http://{}", server.address());
     (server, url)
@@ -139,14 +139,15 @@ schemas:
 }
 
 /// Writes these bytes and reads until the server closes.
-async fn talk(server: &Server, bytes: &[u8]) -> String {
+pub async fn talk(server: &Server, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(server.address())
         .await
         .expect("connected");
-    stream.write_all(bytes).await.expect("written");
+    let (mut read, mut write) = stream.split();
     let mut answer = Vec::new();
-    // A reset after the answer is as good as an end.
-    let _ = stream.read_to_end(&mut answer).await;
+    // Who is refused need not be heard out, and a reset after the answer is as
+    // good as an end.
+    let _ = tokio::join!(write.write_all(bytes), read.read_to_end(&mut answer));
     String::from_utf8(answer).expect("UTF-8")
 }
 

@@ -4,7 +4,7 @@ use crate::harness::{NEIGHBORS, NEVER, ROUTERS, Setup, app, app_with, gobgp, req
 use crate::own_kinds::SITES;
 use axum::body::Body;
 use http::Method;
-use sdwan_server::api::Limits;
+use sdwan_server::limits::Limits;
 use sdwan_store::Store;
 use sdwan_store::memory::Memory;
 use serde_json::json;

@@ -38,7 +38,8 @@ pub(super) async fn list(
     let snapshot = api.catalog.snapshot();
     known_parent(api, &snapshot, kind, parent.as_deref(), access)?;
     if query.watch {
-        return watch::start(api, kind, parent, query, access, &request.headers).await;
+        let place = api.quotas.watch(request.extensions.get())?;
+        return watch::start(api, kind, parent, query, access, &request.headers, place).await;
     }
 
     if right.is_everything() && parent.is_none() && query.is_plain() && columns.is_steady() {

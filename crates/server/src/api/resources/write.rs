@@ -37,7 +37,7 @@ pub(super) async fn create(
         parent.as_deref(),
         access,
     )?;
-    let body = body::read(&request.headers, body).await?;
+    let body = body::read(&api.limits, &request.headers, body).await?;
     let body = body::unwrap(body, &kind.singular);
     let change = Change::Create {
         kind: kind.id.clone(),
@@ -77,7 +77,7 @@ pub(super) async fn change(
     let version = current.map(|(shown, _)| shown.row.version);
     let if_match = Precondition::of(&request.headers)?.check(version)?;
 
-    let body = body::read(&request.headers, body).await?;
+    let body = body::read(&api.limits, &request.headers, body).await?;
     let body = body::unwrap(body, &target.kind.singular);
     let (kind, id) = (target.kind.id.clone(), target.id.to_owned());
     let change = match mode {

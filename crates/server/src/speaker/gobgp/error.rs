@@ -24,6 +24,7 @@ pub(super) fn of_call(error: Call) -> Error {
         Call::Stopped { .. } => Error::NeedsRestart(text),
         Call::Malformed { .. } => Error::Incomplete(text),
         Call::Address { .. }
+        | Call::Tls { .. }
         | Call::Invalid { .. }
         | Call::Exists { .. }
         | Call::NotFound { .. }

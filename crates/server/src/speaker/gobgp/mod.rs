@@ -22,11 +22,12 @@ use futures::{StreamExt, TryFutureExt};
 use sdwan_gobgp::types::{
     DefinedType, Peer, PeerFilter, PeerSettings, PolicyAssignment, PolicyDirection,
 };
-use sdwan_gobgp::{Api, Client, Timeouts};
+use sdwan_gobgp::{Api, Client, Options, Timeouts, Tls};
+use sdwan_model::format::MgmtAddr;
 use sdwan_model::observed::{Observed, Version};
 use sdwan_model::plan::Op;
 use secrecy::ExposeSecret;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,10 +40,19 @@ const BURST: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct GobgpDial {
     timeouts: Timeouts,
+    tls: Option<Arc<Secured>>,
     clock: fn() -> SystemTime,
     /// The last daemon that answered speaks version 3: most likely the next
     /// one does as well.
     v3: Arc<AtomicBool>,
+}
+
+/// TLS, and who speaks none.
+#[derive(Debug)]
+struct Secured {
+    tls: Tls,
+    /// As `host:port`.
+    without: BTreeSet<String>,
 }
 
 impl GobgpDial {
@@ -50,8 +60,29 @@ impl GobgpDial {
     pub fn new(timeouts: Timeouts, clock: fn() -> SystemTime) -> Self {
         Self {
             timeouts,
+            tls: None,
             clock,
             v3: Arc::default(),
+        }
+    }
+
+    /// With TLS, but for those at these addresses (`host:port`).
+    #[must_use]
+    pub fn with_tls(self, tls: Tls, without: BTreeSet<String>) -> Self {
+        Self {
+            tls: Some(Arc::new(Secured { tls, without })),
+            ..self
+        }
+    }
+
+    fn options(&self, address: &str) -> Options {
+        let tls = self.tls.as_ref().filter(|secured| {
+            let endpoint = address.parse().map(|address: MgmtAddr| address.endpoint());
+            endpoint.is_err() || endpoint.is_ok_and(|at| !secured.without.contains(&at))
+        });
+        Options {
+            timeouts: self.timeouts,
+            tls: tls.map(|secured| secured.tls.clone()),
         }
     }
 }
@@ -59,17 +90,14 @@ impl GobgpDial {
 impl Dial for GobgpDial {
     fn dial(&self, address: &str) -> BoxFuture<'static, Result<Box<dyn Speaker>, Error>> {
         let address = address.to_owned();
-        let Self {
-            timeouts,
-            clock,
-            v3,
-        } = self.clone();
+        let options = self.options(&address);
+        let Self { clock, v3, .. } = self.clone();
         Box::pin(async move {
             let likely = match v3.load(Ordering::Relaxed) {
                 true => Api::V3,
                 false => Api::V4,
             };
-            let client = Client::connect_as(&address, timeouts, likely).await;
+            let client = Client::connect_as(&address, options, likely).await;
             let client = client.map_err(of_dial)?;
             v3.store(client.api() == Api::V3, Ordering::Relaxed);
             let speaker = Gobgp {
