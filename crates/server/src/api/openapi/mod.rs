@@ -111,7 +111,6 @@ fn keep(operations: &mut Value, may: impl Fn(&str) -> bool) {
 /// What a kind's rows look like: shown, created, changed.
 fn bodies(kind: &Kind) -> [(String, Value); 3] {
     let shown: Map<String, Value> = each(kind, |_| true);
-    let every: Vec<&String> = kind.properties.keys().collect();
     let on_create = each(kind, |p| p.on_create && !p.computed);
     let on_update = each(kind, |p| p.on_update && !p.computed);
     let write = |properties: Map<String, Value>, required: &[String]| {
@@ -125,12 +124,12 @@ fn bodies(kind: &Kind) -> [(String, Value); 3] {
     [
         (
             kind.id.clone(),
+            // None is required: `_fields` chooses among them.
             json!({
                 "type": "object",
                 "title": kind.title,
                 "description": kind.description,
                 "properties": shown,
-                "required": every,
             }),
         ),
         (
@@ -176,6 +175,7 @@ fn schema(property: &Property) -> Value {
 }
 
 fn collection(kind: &Kind, path: &[&str]) -> Value {
+    let one = wrapped(kind, &kind.id);
     let list = json!({
         "type": "object",
         "properties": { kind.plural.as_str(): { "type": "array", "items": reference(&kind.id) } },
@@ -187,7 +187,7 @@ fn collection(kind: &Kind, path: &[&str]) -> Value {
             "summary": format!("Lists {}", kind.plural),
             "tags": [kind.id],
             "parameters": list_params(kind),
-            "responses": responses(&[("200", "The rows", Some(list))]),
+            "responses": rows(list),
         },
         "post": {
             "operationId": operation_id("create", kind, path),
@@ -195,9 +195,20 @@ fn collection(kind: &Kind, path: &[&str]) -> Value {
             "tags": [kind.id],
             "parameters": [dry_run()],
             "requestBody": request(kind, "create"),
-            "responses": responses(&[("201", "The row", Some(wrapped(kind, &kind.id)))]),
+            "responses": responses(&[
+                ("200", "With `dry_run`: the row that would be there", Some(one.clone())),
+                ("201", "The row", Some(one)),
+            ]),
         },
     })
+}
+
+/// Of a list: all at once, or told as they change.
+fn rows(list: Value) -> Value {
+    let mut answers = responses(&[("200", "The rows", Some(list))]);
+    let events = json!({ "schema": { "type": "string" } });
+    answers["200"]["content"]["text/event-stream"] = events;
+    answers
 }
 
 fn item(kind: &Kind, path: &[&str]) -> Value {
@@ -329,6 +340,10 @@ fn of_the_server() -> Vec<(String, Value)> {
     });
     let mut holds = get("holds", "Every hold");
     holds["get"]["parameters"] = json!([min_revision()]);
+    let mut metrics = get("metrics", "Numbers for Prometheus");
+    metrics["get"]["responses"]["200"]["content"] = json!({
+        "application/openmetrics-text": { "schema": { "type": "string" } },
+    });
     let mut schema = get("schema", "One kind");
     schema["parameters"] = path_params(&["id"]);
     vec![
@@ -351,7 +366,7 @@ fn of_the_server() -> Vec<(String, Value)> {
         ),
         ("/sdwan/v1/audit".into(), audit()),
         ("/readyz".into(), get("readyz", "The server can work")),
-        ("/metrics".into(), get("metrics", "Numbers for Prometheus")),
+        ("/metrics".into(), metrics),
     ]
 }
 
