@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
@@ -129,9 +130,25 @@ impl FromStr for EtcdRelease {
 /// # Errors
 /// When there is no Keystone there.
 pub fn keystone() -> Result<PathBuf> {
-    let folder = match std::env::var_os("SDWAN_KEYSTONE") {
+    environment("SDWAN_KEYSTONE", "keystone/30.0.0")
+}
+
+/// Schemathesis, from the environment in `SDWAN_SCHEMATHESIS`, else from where the set-up puts it.
+///
+/// # Errors
+/// When there is none there.
+pub fn schemathesis() -> Result<Command> {
+    let folder = environment("SDWAN_SCHEMATHESIS", "schemathesis/4.32.5")?;
+    let mut command = Command::new(folder.join("bin/python"));
+    command.args(["-m", "schemathesis.cli"]);
+    Ok(command)
+}
+
+/// A Python environment: the folder in `variable`, else this one of the cache.
+fn environment(variable: &str, usual: &str) -> Result<PathBuf> {
+    let folder = match std::env::var_os(variable) {
         Some(path) => PathBuf::from(path),
-        None => cache()?.join("keystone/30.0.0"),
+        None => cache()?.join(usual),
     };
     // Written last, so the rest is there too.
     there(folder.join(".version"))?;

@@ -7,6 +7,7 @@
 //!   gobgpd/3.10/    a gobgpd package each, unpacked: usr/bin/{gobgpd,gobgp}
 //!   etcd/3.4/       a pair of etcd packages each, unpacked: usr/bin/{etcd,etcdctl}
 //!   keystone/30.0.0/  a Python environment with Keystone, and a database to start from
+//!   schemathesis/4.32.5/  a Python environment with Schemathesis
 //!   apt-SUITE/      apt's own state while something is being fetched
 //! ```
 
@@ -16,7 +17,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::setup::{ETCDS, RELEASES, Release, keystone};
+use crate::setup::{ETCDS, RELEASES, Release, keystone, schemathesis};
 
 /// The cache folder.
 pub(crate) struct Cache {
@@ -74,6 +75,11 @@ impl Cache {
         self.root.join("keystone").join(keystone::RELEASE)
     }
 
+    /// Schemathesis' environment.
+    pub(crate) fn schemathesis(&self) -> PathBuf {
+        self.root.join("schemathesis").join(schemathesis::RELEASE)
+    }
+
     /// apt's state for one suite.
     pub(crate) fn apt(&self, suite: &str) -> PathBuf {
         self.root.join(format!("apt-{suite}"))
@@ -89,6 +95,7 @@ impl Cache {
             command.env(name, self.program(release));
         }
         command.env("SDWAN_KEYSTONE", self.keystone());
+        command.env("SDWAN_SCHEMATHESIS", self.schemathesis());
     }
 
     fn path(&self) -> OsString {
@@ -118,9 +125,10 @@ mod tests {
             ("SDWAN_GOBGPD_3_10", "/cache/gobgpd/3.10/usr/bin/gobgpd"),
             ("SDWAN_ETCD_3_4", "/cache/etcd/3.4/usr/bin/etcd"),
             ("SDWAN_KEYSTONE", "/cache/keystone/30.0.0"),
+            ("SDWAN_SCHEMATHESIS", "/cache/schemathesis/4.32.5"),
         ] {
             assert!(told.contains(&(name.into(), Some(path.into()))), "{name}");
         }
-        assert_eq!(told.len(), RELEASES.len() + ETCDS.len() + 1);
+        assert_eq!(told.len(), RELEASES.len() + ETCDS.len() + 2);
     }
 }

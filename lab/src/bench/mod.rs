@@ -17,7 +17,7 @@ mod restart;
 mod size;
 mod standing;
 mod status;
-mod subject;
+pub mod subject;
 
 pub use bare::serve;
 pub use subject::free_port;

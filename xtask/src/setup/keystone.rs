@@ -11,11 +11,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
 use super::apt::output;
+use super::python::{self, python};
 use super::{STAMP, unpack};
 use crate::cache::Cache;
 
@@ -35,31 +35,11 @@ pub(crate) fn is_ready(cache: &Cache) -> bool {
 /// Installs it; says what it got.
 pub(crate) fn install(cache: &Cache, doing: &dyn Fn(&str)) -> Result<String> {
     unpack::replace(&cache.keystone(), |folder| {
-        doing("making Keystone's environment");
-        python(Path::new("python3"))
-            .args(["-m", "venv"])
-            .arg(folder)
-            .status()
-            .ok()
-            .filter(std::process::ExitStatus::success)
-            .context(
-                "there is no `python3` that can make a virtual environment: install the packages \
-                 `python3` and `python3-venv`",
-            )?;
-        doing("fetching Keystone");
-        let interpreter = folder.join("bin/python");
-        output(
-            python(&interpreter)
-                .args([
-                    "-m",
-                    "pip",
-                    "install",
-                    "--quiet",
-                    "--no-warn-script-location",
-                ])
-                .arg(format!("keystone=={RELEASE}"))
-                .arg(format!("gunicorn=={GUNICORN}")),
-        )?;
+        let packages = [
+            format!("keystone=={RELEASE}"),
+            format!("gunicorn=={GUNICORN}"),
+        ];
+        python::environment(folder, "Keystone", &packages, doing)?;
         doing("making Keystone's database");
         database(folder)?;
         Ok(fs::write(folder.join(STAMP), RELEASE)?)
@@ -106,15 +86,4 @@ fn database(folder: &Path) -> Result<()> {
         fs::remove_file(folder.join(left)).with_context(|| format!("cannot remove {left}"))?;
     }
     Ok(())
-}
-
-/// Python, deaf to the caller's own environments and to its own warnings.
-fn python(interpreter: &Path) -> Command {
-    let mut command = Command::new(interpreter);
-    command
-        .env("PYTHONWARNINGS", "ignore")
-        .env_remove("PYTHONPATH")
-        .env_remove("PYTHONHOME")
-        .env_remove("VIRTUAL_ENV");
-    command
 }

@@ -4,10 +4,12 @@
 //! Nothing is installed. Debian's packages are fetched with apt's own tools into the cache and
 //! unpacked there, so no service is started or enabled, nothing outside the cache changes, and an
 //! ordinary user may do it. Each is taken from a suite by name, whatever the machine's own is, so
-//! that every machine runs the same. Keystone alone can't be had so: see [`keystone`].
+//! that every machine runs the same. Keystone and Schemathesis can't be had so: see `python.rs`.
 
 mod apt;
 pub(crate) mod keystone;
+mod python;
+pub(crate) mod schemathesis;
 mod starters;
 mod unpack;
 
@@ -79,6 +81,7 @@ pub(crate) fn releases() -> PossibleValuesParser {
 pub(crate) struct Want {
     tools: bool,
     keystone: bool,
+    schemathesis: bool,
     releases: Vec<&'static Release>,
 }
 
@@ -87,6 +90,7 @@ impl Want {
         Self {
             tools: true,
             keystone: true,
+            schemathesis: true,
             releases: RELEASES.iter().chain(&ETCDS).collect(),
         }
     }
@@ -100,6 +104,7 @@ impl Want {
         Self {
             tools: true,
             keystone: false,
+            schemathesis: false,
             releases,
         }
     }
@@ -108,9 +113,15 @@ impl Want {
     fn missing(mut self, cache: &Cache) -> Self {
         self.tools = self.tools && !starters::are_ready(cache);
         self.keystone = self.keystone && !keystone::is_ready(cache);
+        self.schemathesis = self.schemathesis && !schemathesis::is_ready(cache);
         self.releases
             .retain(|release| found(cache, release).is_none());
         self
+    }
+
+    /// Whether something comes from Python's index.
+    fn needs_python(&self) -> bool {
+        self.keystone || self.schemathesis
     }
 
     /// Debian's part by suite, since a suite's lists are read once.
@@ -119,6 +130,7 @@ impl Want {
         let empty = || Self {
             tools: false,
             keystone: false,
+            schemathesis: false,
             releases: Vec::new(),
         };
         if self.tools {
@@ -146,8 +158,8 @@ pub(crate) fn run(cache: &Cache, want: &Want) -> Result<()> {
     let _lock = lock(cache)?;
     let missing = want.clone().missing(cache);
     let suites = missing.by_suite();
-    if missing.keystone || !suites.is_empty() {
-        fetch(cache, suites, missing.keystone)?;
+    if missing.needs_python() || !suites.is_empty() {
+        fetch(cache, suites, &missing)?;
     }
     for release in &want.releases {
         moved_on(cache, release);
@@ -187,7 +199,7 @@ fn lock(cache: &Cache) -> Result<File> {
     Ok(file)
 }
 
-/// Where Keystone is from, beside Debian's suites.
+/// Where some of it is from, beside Debian's suites.
 const PYTHON: &str = "Python";
 
 /// What the thread of a suite, or of Python's index, tells.
@@ -196,8 +208,9 @@ enum News {
     Done(&'static str, Result<String>),
 }
 
-/// Fetches from all suites, and Keystone, at the same time and tells how it goes.
-fn fetch(cache: &Cache, suites: BTreeMap<&'static str, Want>, python: bool) -> Result<()> {
+/// Fetches from all suites, and from Python's index, at the same time and tells how it goes.
+fn fetch(cache: &Cache, suites: BTreeMap<&'static str, Want>, missing: &Want) -> Result<()> {
+    let python = missing.needs_python();
     let mirror = match suites.is_empty() {
         true => String::new(),
         false => apt::mirror()?,
@@ -229,7 +242,7 @@ fn fetch(cache: &Cache, suites: BTreeMap<&'static str, Want>, python: bool) -> R
                 let doing = |what: &str| {
                     let _ = sender.send(News::Doing(PYTHON, what.to_owned()));
                 };
-                let result = keystone::install(cache, &doing);
+                let result = fetch_python(cache, missing, &doing);
                 let _ = sender.send(News::Done(PYTHON, result));
             });
         }
@@ -264,6 +277,18 @@ fn fetch(cache: &Cache, suites: BTreeMap<&'static str, Want>, python: bool) -> R
         failures.join("\n  ")
     );
     Ok(())
+}
+
+/// Fetches from Python's index; says what it got.
+fn fetch_python(cache: &Cache, missing: &Want, doing: &dyn Fn(&str)) -> Result<String> {
+    let mut got = Vec::new();
+    if missing.keystone {
+        got.push(keystone::install(cache, doing)?);
+    }
+    if missing.schemathesis {
+        got.push(schemathesis::install(cache, doing)?);
+    }
+    Ok(got.join(", "))
 }
 
 /// Fetches from one suite; says what it got.
