@@ -1,6 +1,8 @@
 //! TLS as an operator sees it: the log, SIGHUP, and what keeps the server from
 //! starting.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod support;
 
 use rcgen::{

@@ -93,10 +93,10 @@ pub(super) fn gate(access: &Access, found: &Matched<'_>, method: &Method) -> Res
         Endpoint::Plan | Endpoint::Rib | Endpoint::Fib | Endpoint::Hold => return Ok(()),
         Endpoint::Healthz | Endpoint::Readyz => return Ok(()),
         Endpoint::Tokens | Endpoint::Token => {
-            return match access.allows(action(method), "/sdwan/v1/tokens") {
-                true => Ok(()),
-                false => Err(for_admins("tokens")),
-            };
+            return for_admins(access, action(method), "/sdwan/v1/tokens", "tokens are");
+        }
+        Endpoint::Audit => {
+            return for_admins(access, action(method), "/sdwan/v1/audit", "the audit is");
         }
         Endpoint::Holds => "/sdwan/v1/holds",
         Endpoint::Cluster => "/sdwan/v1/cluster",
@@ -128,12 +128,15 @@ pub(super) fn refused(action: &str, path: &str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, message)
 }
 
-/// What decides who may do what.
-fn for_admins(what: &str) -> Problem {
-    Problem::new(
-        StatusCode::FORBIDDEN,
-        format!("{what} are for admins alone"),
-    )
+/// What decides who may do what, and tells who did.
+fn for_admins(access: &Access, action: &str, path: &str, what: &str) -> Result<(), Problem> {
+    match access.allows(action, path) {
+        true => Ok(()),
+        false => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            format!("{what} for admins alone"),
+        )),
+    }
 }
 
 /// The same words whether there is nothing, or nothing for the caller.

@@ -20,13 +20,13 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     /// Everything that is wrong with the request, each with its place.
     pub(crate) violations: Vec<Violation>,
-    allow: Option<String>,
+    allow: Option<Box<str>>,
     /// Of a 401: whose tokens are taken.
     challenges: Arc<[HeaderValue]>,
     /// Seconds after which it is worth another try.
     retry: Option<u64>,
     /// The log's name of the request, where only the log has more to tell.
-    request: Option<String>,
+    request: Option<Box<str>>,
 }
 
 #[derive(Serialize)]
@@ -74,7 +74,7 @@ impl Problem {
     /// A 405 names what would be allowed.
     pub(crate) fn method_not_allowed(allow: String) -> Self {
         Self {
-            allow: Some(allow.clone()),
+            allow: Some(allow.as_str().into()),
             ..Self::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 format!("this takes {allow} only"),
@@ -131,7 +131,7 @@ impl Problem {
     /// Our own fault: the log tells what, the answer only where to look.
     pub(crate) fn internal(request: &str) -> Self {
         Self {
-            request: Some(request.to_owned()),
+            request: Some(request.into()),
             ..Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 format!(

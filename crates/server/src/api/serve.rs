@@ -297,10 +297,7 @@ async fn route(
             about::document(api, found.endpoint, found.id(), access)
         }
         Endpoint::Cluster => cluster::show(api, access, request.uri()),
-        Endpoint::Audit => {
-            let sender = request.extensions().get::<Sender>().cloned();
-            audit::search(api, sender.as_ref(), request.uri()).await
-        }
+        Endpoint::Audit => audit::search(api, request.uri()).await,
         Endpoint::Healthz => Ok(about::healthz()),
         Endpoint::Readyz => about::readyz(api),
         Endpoint::Metrics => about::metrics(api).await,
