@@ -223,12 +223,12 @@ fn unusable(path: &Path, reason: impl Into<String>) -> Error {
     }
 }
 
-/// One line, whatever is in it: it goes to the log.
+/// As it is: the log escapes what it writes.
 fn subject(certificate: &CertificateDer<'static>) -> Subject {
     let name = match X509Certificate::from_der(certificate) {
         Ok((_, parsed)) => parsed.subject().to_string(),
         // The handshake has verified it, so it is one.
         Err(_) => String::new(),
     };
-    Subject(name.escape_debug().to_string().into())
+    Subject(name.into())
 }
