@@ -8,7 +8,7 @@ use crate::keystone::Keystone;
 use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
 use secrecy::ExposeSecret as _;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// As many as requests a round: each row is asked for once, so that no answer
 /// is one that the server has given before.
@@ -29,7 +29,7 @@ struct Subject {
 pub(super) async fn run(rounds: u32) -> Result<Vec<Figure>> {
     let keystone = Keystone::start().await?;
     let session = keystone.login(&keystone.admin()).await?;
-    let none = Subject::new("none", Server::start().await?).await?;
+    let none = Subject::new("none", configured(json!({})).await?).await?;
     let local = Subject::new("a local token", by_tokens().await?).await?;
     let theirs = by_keystone(&keystone).await?;
     let theirs = theirs.with_token(session.token.expose_secret())?;
@@ -61,23 +61,28 @@ pub(super) async fn run(rounds: u32) -> Result<Vec<Figure>> {
 
 /// A server that asks for its own tokens, with the first admin's.
 async fn by_tokens() -> Result<Server> {
-    let server = Server::start_with(tempfile::tempdir()?, &["--auth", "tokens"]).await?;
+    let server = configured(json!({"auth": "tokens"})).await?;
     let token = std::fs::read_to_string(server.folder().join("sdwan.db.admin-token"))?;
     server.with_token(token.trim_end())
 }
 
 /// A server that asks this Keystone.
 async fn by_keystone(keystone: &Keystone) -> Result<Server> {
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("gohan.yaml");
-    let configuration = json!({"keystone": {
+    let keystone = json!({
         "use_keystone": true,
         "auth_url": keystone.auth_url(),
         "user_name": "admin",
         "tenant_name": "admin",
         "password": keystone.admin_password().expose_secret(),
-    }});
-    std::fs::write(&file, configuration.to_string())?;
+    });
+    configured(json!({ "keystone": keystone })).await
+}
+
+/// A server of this configuration, which lets one caller ask as often as it can.
+async fn configured(mut configuration: Value) -> Result<Server> {
+    configuration["limits"] = json!({"requests_per_second": 0});
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("gohan.yaml"), configuration.to_string())?;
     Server::start_with(folder, &["--config-file", "gohan.yaml"]).await
 }
 
@@ -87,7 +92,7 @@ impl Subject {
         server.create_neighbors("r", ROWS, AT_ONCE).await?;
         let list = server.url(&format!("/v2.0/neighbors?limit={ROWS}&_fields=id"));
         let list = server.http().get(list).send().await?.error_for_status()?;
-        let list: serde_json::Value = list.json().await?;
+        let list: Value = list.json().await?;
         let rows = list["neighbors"].as_array().context("no rows")?;
         let show = rows.iter().map(|row| {
             let id = row["id"].as_str().context("no id")?;

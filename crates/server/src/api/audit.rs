@@ -8,6 +8,7 @@ use super::query::Params;
 use super::routes::{Endpoint, Matched};
 use super::serve::{Sender, is_read};
 use crate::audit::{Change, Entry, Outcome, Query};
+use crate::auth;
 use crate::catalog::{Effect, Held, Ledger};
 use crate::listen::Peer;
 use axum::body::Body;
@@ -87,7 +88,7 @@ impl Trail {
         if !refused && !self.is_told(endpoint, read, api.audit.wants_reads()) {
             return;
         }
-        // Who revokes a token may name it by its text.
+        // Who revokes a token may name it by its text, and be told so.
         let by_token = matches!(endpoint, Some(Endpoint::Token));
         let schemas = api.catalog.schemas();
         let effects = account.effects.into_iter();
@@ -98,10 +99,7 @@ impl Trail {
             caller: sender.map(|sender| sender.caller.clone()),
             from: self.peer,
             method: self.method.to_string(),
-            path: match by_token {
-                true => "/sdwan/v1/tokens/{id}".to_owned(),
-                false => self.uri.path().to_owned(),
-            },
+            path: auth::masked(self.uri.path()).into_owned(),
             route: found
                 .as_ref()
                 .map_or("none", |found| found.label)

@@ -84,7 +84,7 @@ async fn answer(api: Arc<Api>, request: Request<Body>) -> Response<Body> {
     let usual = is_read(&method) || &*label == FIB;
     log(
         &method,
-        uri.path(),
+        &auth::masked(uri.path()),
         status,
         took,
         &id,

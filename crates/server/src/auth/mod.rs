@@ -21,7 +21,7 @@ mod token;
 pub use admin::Error as BeginError;
 pub(crate) use local::{Tokens, Wish};
 pub(crate) use presented::is_in_header;
-pub(crate) use token::{Known, Stored};
+pub(crate) use token::{Known, Stored, masked};
 
 use crate::catalog::Catalog;
 use crate::config::{self, Auth};

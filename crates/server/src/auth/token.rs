@@ -9,11 +9,15 @@ use sdwan_model::policy::{Caller, Tenant};
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::sync::Arc;
 use subtle::ConstantTimeEq as _;
 
 /// What every token of ours begins with: no other service's does.
 pub(crate) const PREFIX: &str = "sdwan_";
+
+/// Characters of 256 bits.
+const ENCODED: usize = 43;
 
 /// The text of a token, `sdwan_ID_SECRET`. `id` has no underscore.
 pub(crate) fn text(id: &str, secret: &[u8; 32]) -> SecretString {
@@ -23,6 +27,20 @@ pub(crate) fn text(id: &str, secret: &[u8; 32]) -> SecretString {
 /// The id and the secret of a token that was sent. The id is no secret.
 pub(crate) fn parse(token: &str) -> Option<(&str, &str)> {
     token.strip_prefix(PREFIX)?.split_once('_')
+}
+
+/// A path with no token in it: who revokes one may name it by its text.
+pub(crate) fn masked(path: &str) -> Cow<'_, str> {
+    let is_token =
+        |segment: &str| parse(segment).is_some_and(|(_, secret)| secret.len() >= ENCODED);
+    if !path.split('/').any(is_token) {
+        return Cow::Borrowed(path);
+    }
+    let shown = path.split('/').map(|segment| match is_token(segment) {
+        true => "sdwan_..",
+        false => segment,
+    });
+    Cow::Owned(shown.collect::<Vec<_>>().join("/"))
 }
 
 /// What a secret is known by.
@@ -170,6 +188,19 @@ mod tests {
         assert_eq!(parse("sdwan_"), None);
         assert_eq!(parse("sdwan_x"), None);
         assert_eq!(parse("SDWAN_x_y"), None);
+    }
+
+    #[test]
+    fn a_path_is_shown_without_tokens() {
+        let text = text(ID, &[0xff; 32]);
+        let path = format!("/sdwan/v1/tokens/{}", text.expose_secret());
+        assert_eq!(masked(&path), "/sdwan/v1/tokens/sdwan_..");
+        assert_eq!(
+            masked(&format!("{path}/more")),
+            "/sdwan/v1/tokens/sdwan_../more"
+        );
+        let harmless = "/v2.0/sdwan_kind_things/sdwan_a_b";
+        assert_eq!(masked(harmless), harmless);
     }
 
     #[test]
