@@ -133,7 +133,7 @@ async fn serve(config: &Config, replace_key: bool) -> anyhow::Result<()> {
         settings: Settings {
             // Others wait for the routers.
             grace: shared.then_some(Duration::from_millis(400)),
-            caution: timeouts.call,
+            caution: timeouts.late(),
             ..Settings::new(Arc::new(rand::random::<f64>))
         },
         instance: Uuid::new_v4().simple().to_string()[..8].to_owned(),

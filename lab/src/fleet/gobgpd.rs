@@ -17,8 +17,9 @@ use crate::daemon::{Daemon, GOBGPD_PORT};
 use crate::tools::Release;
 use crate::wait::{self, Seen};
 
-/// Far longer than anything here takes, on a slow machine too.
-const LIMIT: Duration = Duration::from_secs(90);
+/// Longer than a gobgpd's hold time (90 s) and connect-retry time (120 s) together: two that call
+/// each other at once may lose both connections, one unseen.
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// A running gobgpd; killed when dropped.
 pub struct Gobgpd {

@@ -69,13 +69,19 @@ pub fn start(fleet: &Fleet, r: &Gobgpd, multipath: bool) -> Result<()> {
     Ok(fleet.run(r.client().start_bgp(&global))?)
 }
 
-/// A far side with an IPv6 address of the same last digit, that expects a session with R.
+/// A far side with an IPv6 address of the same last digit, that expects a session with R. It waits
+/// to be called: of two gobgpds that call each other at once, one may hold a connection that the
+/// other has dropped, and only the hold time ends that.
 pub fn far(fleet: &Fleet, node: &'static str, asn: u32) -> Result<Gobgpd> {
     let last = fleet.wan(node)?.octets()[3];
     let line = format!("address add 2001:db8::{last}/64 dev wan nodad\n");
     fleet.machine(node)?.netns().ip(&line)?;
     let far = fleet.far(node, asn)?;
-    far.add_peer(fleet.wan("R")?, &settings(AS))?;
+    let waits = PeerSettings {
+        passive_mode: Some(true),
+        ..settings(AS)
+    };
+    far.add_peer(fleet.wan("R")?, &waits)?;
     Ok(far)
 }
 

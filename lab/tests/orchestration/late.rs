@@ -21,14 +21,20 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// A gobgpd may see that a call was given up before it makes it: of so many it would make some.
 const CALLS: u8 = 40;
 
-/// Waits until the kernel has nothing left to send to a gobgpd.
+/// Waits until the kernel has nothing left to send to a gobgpd: no connection has, and no packet
+/// of one that is dropped waits to learn to which link-layer address it goes.
 fn until_nothing_is_left_to_send() -> Result<()> {
     wait::until("nothing to be left to send", LIMIT, || {
         let mut ss = Command::new(tools::tool("ss")?);
         let sockets = network::text(ss.args(["-Htn", "dport", "=", ":50051"]).output()?)?;
         // State, what is to be read, what is to be sent.
-        let left = |line: &&str| line.split_whitespace().nth(2) != Some("0");
-        Ok(match sockets.lines().find(left) {
+        let unsent = |line: &&str| line.split_whitespace().nth(2) != Some("0");
+        let mut ip = Command::new(tools::tool("ip")?);
+        let neighbors = network::text(ip.args(["neighbor", "show"]).output()?)?;
+        let sought = |line: &&str| line.ends_with("INCOMPLETE");
+        let unsent = sockets.lines().filter(unsent);
+        let mut left = unsent.chain(neighbors.lines().filter(sought));
+        Ok(match left.next() {
             None => Seen::Yes(()),
             Some(line) => Seen::NotYet(line.to_owned()),
         })

@@ -122,10 +122,11 @@ impl Address {
     }
 }
 
-/// Connections on which no call comes late: what is not acknowledged within a
-/// call's time is dropped together with its connection. Else the kernel would
-/// send it when the network is back, long after the call was given up, and
-/// after whatever was sent on another connection since.
+/// Connections on which no call comes later than [`Timeouts::late`]: what is
+/// not acknowledged within a call's time is dropped together with its
+/// connection. Else the kernel would send it when the network is back, long
+/// after the call was given up, and after whatever was sent on another
+/// connection since.
 fn tcp(timeouts: &Timeouts) -> HttpConnector {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);

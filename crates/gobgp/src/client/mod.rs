@@ -65,6 +65,21 @@ impl Default for Timeouts {
     }
 }
 
+/// How long Linux keeps packets for a host whose link-layer address it has to
+/// ask for: three times, a second each (`neigh/*/mcast_solicit`,
+/// `retrans_time_ms`). They go out as soon as it answers, whatever has become
+/// of their connection.
+const NEIGHBOR_QUEUE: Duration = Duration::from_secs(3);
+
+impl Timeouts {
+    /// How long after its start a call that had no answer may still be made:
+    /// its connection is dropped with it, what the kernel has in its hands by
+    /// then is not.
+    pub fn late(&self) -> Duration {
+        self.call + NEIGHBOR_QUEUE
+    }
+}
+
 /// How to connect.
 #[derive(Clone, Debug, Default)]
 pub struct Options {

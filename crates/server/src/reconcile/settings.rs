@@ -28,8 +28,8 @@ pub struct Settings {
     pub silence: Duration,
     /// How long calls that nobody waits for any more may be under way, those
     /// of a server that died or those that had no answer: nothing else is
-    /// written to the router for so long. Not under the time after which a
-    /// connection gives up what is not acknowledged.
+    /// written to the router for so long. Not under the time that a call may
+    /// be late, [`sdwan_gobgp::Timeouts::late`].
     pub caution: Duration,
     /// How long calls may take to end when the server stops, if others wait
     /// for its routers; else each has its own deadline.
@@ -50,7 +50,7 @@ impl Settings {
             deadline: Duration::from_secs(3),
             probe: Duration::from_secs(1),
             silence: Duration::from_secs(90),
-            caution: Duration::from_secs(5),
+            caution: sdwan_gobgp::Timeouts::default().late(),
             grace: None,
             jitter,
         }

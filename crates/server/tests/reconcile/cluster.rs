@@ -207,7 +207,7 @@ async fn a_killed_servers_routers_are_taken_over_within_its_lease() {
         "calls of the dead may be under way"
     );
     two.becomes(&late, "DOWN").await;
-    let caution = Duration::from_secs(5);
+    let caution = sdwan_gobgp::Timeouts::default().late();
     assert!(
         taken.elapsed() >= caution,
         "written after {:?}",
@@ -449,7 +449,7 @@ async fn a_dead_servers_calls_are_waited_for_wherever_its_router_goes() {
             .any(|n| three.has(&routers[usize::from(*n - 1)]))
     };
     three.until("it has some", String::new, has_some).await;
-    let caution = Duration::from_secs(5);
+    let caution = sdwan_gobgp::Timeouts::default().late();
     assert!(taken.elapsed() < caution, "{:?}", taken.elapsed());
     // It was claimed a little before that showed.
     sleep(caution - taken.elapsed() - Duration::from_secs(1)).await;
@@ -480,7 +480,10 @@ async fn a_server_that_takes_a_router_back_waits_for_who_had_it_meanwhile() {
     one.store.set_down(false);
     one.becomes(&late, "DOWN").await;
     let waited = back.elapsed();
-    assert!(waited >= Duration::from_secs(5), "{waited:?}");
+    assert!(
+        waited >= sdwan_gobgp::Timeouts::default().late(),
+        "{waited:?}"
+    );
     one.stop().await;
 }
 
