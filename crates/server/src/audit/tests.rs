@@ -3,6 +3,7 @@
 use super::chain::Key;
 use super::check::check;
 use super::file::{Log, Settings, full_files};
+use super::published::Published;
 use super::verify::How;
 use super::*;
 use crate::secrets::SecretBox;
@@ -352,6 +353,49 @@ fn cutting_off_the_end_is_found_against_a_published_head_alone() {
     place.check().unwrap();
     let broken = place.check_with(&[both]).unwrap_err();
     assert_eq!(broken.how, How::Rewritten(11));
+}
+
+#[test]
+fn a_whole_chain_that_is_taken_away_is_missed_by_its_head() {
+    let place = Place::new();
+    let mut log = place.sound();
+    say(&mut log, 0..5);
+    let head = log.published();
+    drop(log);
+    fs::remove_file(place.path()).unwrap();
+    say(&mut place.sound(), 0..20);
+    place.check().expect("nothing else tells");
+    let broken = place.check_with(&[head.to_string()]).unwrap_err();
+    let (chain, published) = (head.chain.clone(), 6);
+    assert_eq!(broken.how, How::Gone { chain, published });
+    // Another server's chain is nobody's loss here.
+    let other = Published {
+        server: "gw2".to_owned(),
+        ..head
+    };
+    place.check_with(&[other.to_string()]).unwrap();
+}
+
+#[test]
+fn cutting_off_the_end_is_found_also_where_another_chain_begins_after_it() {
+    let place = Place::new();
+    let mut log = place.sound();
+    say(&mut log, 0..10);
+    let head = log.published().to_string();
+    drop(log);
+    let cut: String = place.text().split_inclusive('\n').take(8).collect();
+    let full = place.folder.path().join("audit.000000000001");
+    fs::remove_file(place.path()).unwrap();
+    fs::write(&full, cut.repeat(2)).unwrap();
+    let (mut log, warnings) = place.open();
+    assert!(warnings[0].contains("line 9"), "{warnings:?}");
+    say(&mut log, 0..5);
+    fs::write(&full, cut).unwrap();
+    place.check().expect("nothing else tells");
+    let broken = place.check_with(&[head]).unwrap_err();
+    let (last, published) = (8, 11);
+    assert_eq!(broken.how, How::CutOff { last, published });
+    assert_eq!(broken.place.0, full.display().to_string());
 }
 
 #[test]

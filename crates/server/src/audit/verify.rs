@@ -40,11 +40,19 @@ pub enum How {
     Mixed,
     /// The file was written under another key than this one.
     OtherKey(String),
-    /// A published head is later than the last line.
+    /// A published head is later than its chain's last line.
     CutOff {
         /// The last line's number.
         last: u64,
         /// The head's.
+        published: u64,
+    },
+    /// A head was published of a chain that is nowhere, with a number that
+    /// the lines have, too.
+    Gone {
+        /// The chain.
+        chain: String,
+        /// The head's number.
         published: u64,
     },
     /// A published head differs from the line of its number: all that went
@@ -76,6 +84,12 @@ impl std::fmt::Display for Break {
             How::CutOff { last, published } => write!(
                 f,
                 "cut off: it ends with entry {last}, and entry {published} was published"
+            ),
+            How::Gone { chain, published } => write!(
+                f,
+                "the chain {chain} is nowhere, and its entry {published} was published: its files \
+                 were taken away, or it is another server's of the same name, whose heads are to \
+                 be left out"
             ),
             How::Rewritten(seq) => write!(
                 f,
@@ -130,15 +144,25 @@ pub struct Verifier<'k> {
     key: &'k Key,
     /// `None` before the first opening.
     chain: Option<(String, Head)>,
-    /// Chains that ended before.
-    past: BTreeSet<String>,
+    /// Chains that ended before, and their last lines.
+    past: BTreeMap<String, End>,
     /// Text that only a `torn` entry after it explains.
     fragment: Option<(u64, Vec<u8>)>,
     file: String,
+    /// The file before it.
+    before: String,
     line: u64,
     report: Report,
+    /// Who wrote the lines.
+    servers: BTreeSet<String>,
     /// Published heads, by chain and number, that are still to come.
-    published: BTreeMap<(String, u64), Mac>,
+    published: BTreeMap<(String, u64), Published>,
+}
+
+/// Where a chain ended.
+struct End {
+    seq: u64,
+    file: String,
 }
 
 impl<'k> Verifier<'k> {
@@ -147,9 +171,11 @@ impl<'k> Verifier<'k> {
         Self {
             key,
             chain: None,
-            past: BTreeSet::new(),
+            past: BTreeMap::new(),
+            servers: BTreeSet::new(),
             fragment: None,
             file: String::new(),
+            before: String::new(),
             line: 0,
             report: Report::default(),
             published: BTreeMap::new(),
@@ -164,8 +190,8 @@ impl<'k> Verifier<'k> {
         for said in text.lines().filter_map(Published::parse) {
             found += 1;
             if self.key.is_proved(&said.chain, &said.head, &said.proof) {
-                let at = (said.chain, said.head.seq);
-                self.published.insert(at, said.head.mac);
+                let at = (said.chain.clone(), said.head.seq);
+                self.published.insert(at, said);
             } else {
                 forged += 1;
             }
@@ -179,7 +205,7 @@ impl<'k> Verifier<'k> {
     /// Where the last one did not end as it should.
     pub fn file(&mut self, name: &str) -> Result<(), Break> {
         self.explained()?;
-        name.clone_into(&mut self.file);
+        self.before = std::mem::replace(&mut self.file, name.to_owned());
         self.line = 0;
         Ok(())
     }
@@ -243,7 +269,7 @@ impl<'k> Verifier<'k> {
                 }
                 return Ok(Some(*head));
             }
-            _ if self.past.contains(chain) => return Err(self.broken(How::Mixed)),
+            _ if self.past.contains_key(chain) => return Err(self.broken(How::Mixed)),
             Some(_) => Some("a new chain begins".to_owned()),
             None if mac == Mac::default() => None,
             None => Some(format!("what was before entry {} is not here", line.seq)),
@@ -259,8 +285,10 @@ impl<'k> Verifier<'k> {
                 self.report.notes.push(note);
             }
         }
-        let ended = self.chain.replace((chain.to_owned(), said));
-        self.past.extend(ended.map(|(chain, _)| chain));
+        if let Some((ended, Head { seq, .. })) = self.chain.replace((chain.to_owned(), said)) {
+            let file = std::mem::take(&mut self.before);
+            self.past.insert(ended, End { seq, file });
+        }
         Ok(Some(said))
     }
 
@@ -304,8 +332,8 @@ impl<'k> Verifier<'k> {
             }
             None => return Err(self.broken(How::NoOpening)),
         };
-        if let Some(mac) = self.published.remove(&(chain, line.seq)) {
-            if mac != line.mac {
+        if let Some(said) = self.published.remove(&(chain, line.seq)) {
+            if said.head.mac != line.mac {
                 return Err(self.broken(How::Rewritten(line.seq)));
             }
             self.report.heads += 1;
@@ -317,6 +345,9 @@ impl<'k> Verifier<'k> {
         report.last = Some((line.seq, time));
         if let Some(server) = &about.server {
             report.server = server.clone().into_owned();
+            if !self.servers.contains(server.as_ref()) {
+                self.servers.insert(server.clone().into_owned());
+            }
         }
         Ok(())
     }
@@ -339,21 +370,34 @@ impl<'k> Verifier<'k> {
     /// What only the end shows.
     pub fn finish(mut self) -> Result<Report, Break> {
         self.explained()?;
-        let Some((chain, head)) = &self.chain else {
+        let (Some((chain, head)), Some((first, _))) = (&self.chain, &self.report.first) else {
             return Ok(self.report);
         };
-        // Heads of before the first line, or of chains that are not here, say
-        // nothing of what is here.
-        let beyond = self.published.keys().rev();
-        let latest = beyond
-            .filter(|(of, seq)| of == chain && *seq > head.seq)
-            .map(|(_, seq)| *seq);
-        if let Some(published) = latest.max() {
-            let last = head.seq;
-            self.line = 0;
-            return Err(self.broken(How::CutOff { last, published }));
-        }
-        Ok(self.report)
+        let (seq, file) = (head.seq, self.file.clone());
+        self.past.insert(chain.clone(), End { seq, file });
+        // By chain and number: the last one of each chain says the most.
+        let latest: BTreeMap<&str, &Published> = (self.published.values())
+            .map(|said| (said.chain.as_str(), said))
+            .collect();
+        let unmet = latest.into_values().find_map(|said| {
+            let published = said.head.seq;
+            let (file, how) = match self.past.get(&said.chain) {
+                Some(End { seq, .. }) if *seq >= published => return None,
+                Some(End { seq, file }) => {
+                    let last = *seq;
+                    (file, How::CutOff { last, published })
+                }
+                // Of before the first line, or another server's.
+                None if published < *first || !self.servers.contains(&said.server) => return None,
+                None => {
+                    let chain = said.chain.clone();
+                    (&self.file, How::Gone { chain, published })
+                }
+            };
+            let place = (file.clone(), 0);
+            Some(Break { place, how })
+        });
+        unmet.map_or(Ok(self.report), Err)
     }
 
     fn broken(&self, how: How) -> Break {

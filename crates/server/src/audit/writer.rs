@@ -220,15 +220,21 @@ impl Writer {
 
     /// Says the head where nobody who can write the file can take it back;
     /// answers its number. `told` is the last one that was said.
-    fn publish(&self, told: Option<u64>) -> u64 {
+    fn publish(&mut self, told: Option<u64>) -> u64 {
         let said = self.log.published();
         let seq = said.head.seq;
-        if told != Some(seq) {
-            tracing::info!("{said}");
-            if let Some(syslog) = &self.syslog {
-                let text = said.to_string().into_bytes();
-                syslog.send(Severity::Notice, (self.clock)(), text);
-            }
+        if told == Some(seq) {
+            return seq;
+        }
+        // A head of lines that a power failure takes would cry wolf.
+        if let Err(error) = self.log.sync() {
+            self.shared.fail(&error.to_string());
+            return told.unwrap_or_default();
+        }
+        tracing::info!("{said}");
+        if let Some(syslog) = &self.syslog {
+            let text = said.to_string().into_bytes();
+            syslog.send(Severity::Notice, (self.clock)(), text);
         }
         seq
     }
