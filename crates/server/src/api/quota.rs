@@ -60,8 +60,8 @@ impl Quotas {
         }
     }
 
-    /// Whether anybody from there may try to log in, before it is judged: a
-    /// guess that is right must not be told from one that was not looked at.
+    /// Whether somebody from there whom nobody knows yet may try to log in:
+    /// asked before he is judged, since that may take a call of Keystone.
     ///
     /// # Errors
     /// 429.

@@ -130,6 +130,17 @@ impl ByKeystone {
         });
     }
 
+    /// Whom a token proved a moment ago.
+    pub(super) fn recall(&self, token: &str) -> Option<Arc<Caller>> {
+        let inner = &self.0;
+        // Without a time to live nothing is kept.
+        let key = (!inner.ttl.is_zero()).then(|| Sha256::digest(token).into())?;
+        let known = inner.memory().recall(&key, (inner.clock)());
+        let verified = known?.ok()?;
+        inner.requests.remembered.inc();
+        Some(verified.caller)
+    }
+
     /// Whom a token proves.
     pub(super) async fn identify(&self, token: &str) -> Result<Arc<Caller>, Refusal> {
         let inner = &self.0;
