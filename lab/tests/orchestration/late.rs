@@ -31,7 +31,7 @@ fn until_nothing_is_left_to_send() -> Result<()> {
         let unsent = |line: &&str| line.split_whitespace().nth(2) != Some("0");
         let mut ip = Command::new(tools::tool("ip")?);
         let neighbors = network::text(ip.args(["neighbor", "show"]).output()?)?;
-        let sought = |line: &&str| line.ends_with("INCOMPLETE");
+        let sought = |line: &&str| line.contains("INCOMPLETE");
         let unsent = sockets.lines().filter(unsent);
         let mut left = unsent.chain(neighbors.lines().filter(sought));
         Ok(match left.next() {
