@@ -1,38 +1,18 @@
-//! From one state to the next: a revision's changes go in whole, and what
-//! they mean to watchers and to workers comes out.
+//! From one state to the next: a revision's changes go in whole, and which
+//! rows and routers they touch comes out.
 
-use super::feed::Step;
 use super::record::{Declared, Leaving, Record, Rendering, json};
 use super::state::{Context, ROUTER, State};
+use super::touched::Touched;
 use crate::auth::Known;
-use crate::catalog::{Changes, Event, Scope, What};
 use crate::cluster::{Claimed, Keeper};
 use crate::keys::Key;
-use imbl::ordmap::DiffItem;
-use sdwan_model::resource::ResourceRef;
 use sdwan_model::schema::Kind;
 use sdwan_model::status::{self, Monitoring};
 use sdwan_store::{Batch, Change, Entry, Listing};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// What a change of state is about.
-#[derive(Debug, Default)]
-pub(crate) struct Touched {
-    /// Rows of which anything changed.
-    rows: BTreeSet<ResourceRef>,
-    /// Those of them whose declaration changed: work for their router.
-    inputs: BTreeSet<ResourceRef>,
-    /// Routers whose reachability changed.
-    reachability: BTreeSet<String>,
-    /// Routers, or all, whose hold changed.
-    holds: BTreeSet<Scope>,
-    /// Routers that somebody else looks after now, or nobody.
-    claims: BTreeSet<String>,
-    /// Members, claims, the format, or which routers there are.
-    cluster: bool,
-}
 
 impl State {
     /// A state of its own from everything that the store has, and the keys
@@ -360,142 +340,8 @@ impl State {
         self.edit(kind, id, |record| record.leaving = leaving.map(Arc::new));
     }
 
-    /// What is different in `next`: how a fresh listing tells what a broken
-    /// watch did not.
-    pub(crate) fn difference(&self, next: &Self) -> Touched {
-        let mut touched = Touched::default();
-        for kind in self.context.schemas.iter() {
-            let empty = super::state::Records::new();
-            let old = self.table(&kind.id).unwrap_or(&empty);
-            let new = next.table(&kind.id).unwrap_or(&empty);
-            for item in old.diff(new) {
-                let (id, input) = match item {
-                    DiffItem::Add(id, _) | DiffItem::Remove(id, _) => (id, true),
-                    DiffItem::Update { old, new } => {
-                        let (was, is) = (old.1, new.1);
-                        (
-                            new.0,
-                            was.declared != is.declared || was.leaving != is.leaving,
-                        )
-                    }
-                };
-                touched.row(&kind.id, id);
-                if input {
-                    touched.input(&kind.id, id);
-                }
-            }
-        }
-        for item in self.reachability.diff(&next.reachability) {
-            let (DiffItem::Add(router, _)
-            | DiffItem::Remove(router, _)
-            | DiffItem::Update {
-                new: (router, _), ..
-            }) = item;
-            touched.reachability.insert(router.to_string());
-        }
-        for item in self.holds.diff(&next.holds) {
-            let (DiffItem::Add(scope, _)
-            | DiffItem::Remove(scope, _)
-            | DiffItem::Update {
-                new: (scope, _), ..
-            }) = item;
-            touched.holds.insert(scope.clone());
-        }
-        for item in self.claims.diff(&next.claims) {
-            let (DiffItem::Add(router, _)
-            | DiffItem::Remove(router, _)
-            | DiffItem::Update {
-                new: (router, _), ..
-            }) = item;
-            touched.claims.insert(router.to_string());
-        }
-        touched
-    }
-
     /// Every router that has work, ones on their way out included.
     pub(crate) fn routers(&self) -> BTreeSet<String> {
         self.router_ids().map(|id| id.to_string()).collect()
     }
-}
-
-impl Touched {
-    fn row(&mut self, kind: &str, id: &str) {
-        self.rows.insert(ResourceRef::new(kind, id));
-    }
-
-    fn claim(&mut self, router: &str) {
-        self.claims.insert(router.to_owned());
-        self.cluster = true;
-    }
-
-    fn input(&mut self, kind: &str, id: &str) {
-        self.row(kind, id);
-        self.cluster |= kind == ROUTER;
-        self.inputs.insert(ResourceRef::new(kind, id));
-    }
-
-    /// What watchers and workers are told of this change.
-    pub(crate) fn step(self, before: &State, after: &State) -> Step {
-        let dirty = self.dirty(before, after);
-        let mut rows = self.rows;
-        // With the claim goes whose word on the router counts.
-        for router in self.reachability.union(&self.claims) {
-            rows.extend(after.rows_of(router));
-        }
-        let events = rows
-            .into_iter()
-            .filter_map(|resource| event(before, after, resource))
-            .collect();
-        Step {
-            changes: Arc::new(Changes {
-                revision: after.revision,
-                events,
-            }),
-            dirty,
-        }
-    }
-
-    fn dirty(&self, before: &State, after: &State) -> BTreeSet<String> {
-        if self.holds.contains(&Scope::All) {
-            return after.routers();
-        }
-        let mut dirty = self.claims.clone();
-        for scope in &self.holds {
-            if let Scope::Router(id) = scope {
-                dirty.insert(id.clone());
-            }
-        }
-        for ResourceRef { kind, id } in &self.inputs {
-            for state in [before, after] {
-                let Some(record) = state.record(kind, id) else {
-                    continue;
-                };
-                match kind.as_str() {
-                    ROUTER => dirty.extend(record.row().map(|row| row.id.clone())),
-                    _ => dirty.extend(record.router().map(str::to_owned)),
-                }
-            }
-        }
-        dirty
-    }
-}
-
-/// The row's change, if a reader can see one.
-fn event(before: &State, after: &State, resource: ResourceRef) -> Option<Event> {
-    let was = before.show(&resource.kind, &resource.id);
-    let is = after.show(&resource.kind, &resource.id);
-    let what = match (was, is) {
-        (None, None) => return None,
-        (Some(_), None) => What::Deleted,
-        (Some(was), Some(is))
-            if was.row == is.row
-                && was.status == is.status
-                && was.monitoring == is.monitoring
-                && was.fib == is.fib =>
-        {
-            return None;
-        }
-        (_, Some(is)) => What::Put(is),
-    };
-    Some(Event { resource, what })
 }

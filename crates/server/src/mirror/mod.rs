@@ -9,6 +9,7 @@ mod feed;
 pub(crate) mod record;
 pub(crate) mod state;
 mod tip;
+mod touched;
 
 pub(crate) use state::{Context, Found, NEIGHBOR, POLICY, ROUTER, State};
 
@@ -129,7 +130,7 @@ impl Mirror {
         Ok(())
     }
 
-    fn publish(&self, before: &State, after: State, touched: apply::Touched) {
+    fn publish(&self, before: &State, after: State, touched: touched::Touched) {
         let step = touched.step(before, &after);
         let revision = after.revision;
         let after = Arc::new(after);
