@@ -1,6 +1,5 @@
 //! What gobgpd, or the way to it, answered, by what the caller can do.
 
-use crate::client::advice;
 use crate::dialect::Rpc;
 use std::error::Error as _;
 use tonic::{Code, Status};
@@ -137,7 +136,7 @@ impl Error {
             // A status with a source was made here, not by gobgpd.
             _ if status.source().is_some() => Self::Unreachable {
                 address: address.to_owned(),
-                reason: reason(status),
+                reason: sdwan_tls::reason(status),
             },
             Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded => Self::Unreachable {
                 address: address.to_owned(),
@@ -210,19 +209,6 @@ fn is_broken(reason: &str) -> bool {
     const TLS: [&str; 2] = ["invalid peer certificate", "received"];
     let made = !reason.contains("(os error") || BROKEN.iter().any(|end| reason.ends_with(end));
     made && !TLS.iter().any(|start| reason.starts_with(start))
-}
-
-/// The innermost reason why the way to gobgpd is no way, e.g. "Connection
-/// refused (os error 111)": the outer ones say "transport error".
-fn reason(status: &Status) -> String {
-    let mut innermost: &(dyn std::error::Error + 'static) = status;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    match advice(innermost) {
-        Some(advice) => format!("{innermost}: {advice}"),
-        None => innermost.to_string(),
-    }
 }
 
 #[cfg(test)]

@@ -4,10 +4,10 @@
 use crate::Error;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::Verifier;
+use secrecy::SecretString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -69,37 +69,20 @@ fn systems(provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>,
 }
 
 fn authorities(path: &Path) -> Result<RootCertStore, Error> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(path)? {
-        roots
-            .add(certificate)
-            .map_err(|error| file(path, format!("a certificate in it is of no use: {error}")))?;
-    }
-    Ok(roots)
+    sdwan_tls::authorities(&read(path)?).map_err(|error| file(path, error.to_string()))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let pem = read(path)?;
-    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match parsed {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) => Err(file(path, "there is no certificate in it")),
-        Err(error) => Err(file(path, format!("it is no PEM: {error}"))),
-    }
+    sdwan_tls::certificates(&read(path)?).map_err(|error| file(path, error.to_string()))
 }
 
-/// Its parser's error may quote what it read.
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|_| {
-        file(
-            path,
-            "there is no private key in PEM, without a password, in it",
-        )
-    })
+    let key = SecretString::from(read(path)?);
+    sdwan_tls::private_key(&key).map_err(|error| file(path, error.to_string()))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|error| file(path, error.to_string()))
+fn read(path: &Path) -> Result<String, Error> {
+    std::fs::read_to_string(path).map_err(|error| file(path, error.to_string()))
 }
 
 fn file(path: &Path, reason: impl Into<String>) -> Error {
@@ -121,7 +104,7 @@ mod tests {
         let tls = Tls::trusting(Some(path.clone()));
         assert!(told(tls.clone()).contains("x.pem: No such file"));
         std::fs::write(&path, "secret").unwrap();
-        assert!(told(tls.clone()).ends_with("there is no certificate in it"));
+        assert!(told(tls.clone()).ends_with("there is no certificate in PEM in it"));
         let authority = rcgen::generate_simple_self_signed(["here".to_owned()]).unwrap();
         std::fs::write(&path, authority.cert.pem()).unwrap();
         tls.config(true).unwrap();

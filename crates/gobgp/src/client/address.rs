@@ -1,6 +1,5 @@
 //! Where a gobgpd listens: TCP or a unix socket.
 
-use super::tls::innermost;
 use super::{CONNECTION_WINDOW, Options, Timeouts, WINDOW};
 use crate::error::Error;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -89,7 +88,7 @@ impl Address {
         let Options { timeouts, tls } = options;
         let wrong = |error: tonic::transport::Error| Error::Address {
             address: self.to_string(),
-            reason: innermost(&error).to_string(),
+            reason: sdwan_tls::root(&error).to_string(),
         };
         let (host, place) = match self {
             Self::Tcp(host, _) => (host.as_str(), self.to_string()),

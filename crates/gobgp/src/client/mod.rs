@@ -15,8 +15,8 @@ mod policies;
 mod routes;
 mod tls;
 
-pub(crate) use tls::advice;
-pub use tls::{Identity, Tls};
+pub use sdwan_tls::Identity;
+pub use tls::Tls;
 
 use crate::dialect::{Api, Rpc};
 use crate::error::Error;

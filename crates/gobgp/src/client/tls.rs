@@ -2,11 +2,9 @@
 //! is for is always checked.
 
 use crate::error::Error;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, TrustAnchor};
-use rustls::{AlertDescription, CertificateError, RootCertStore};
-use secrecy::{ExposeSecret as _, SecretString};
-use std::error::Error as StdError;
+use rustls::pki_types::{ServerName, TrustAnchor};
+use sdwan_tls::{Identity, root};
+use secrecy::ExposeSecret as _;
 use tonic::transport::{ClientTlsConfig, Identity as Pair};
 
 /// How to speak TLS with gobgpds that do (`gobgpd --tls`), all in PEM.
@@ -22,15 +20,6 @@ pub struct Tls {
     pub server_name: Option<String>,
 }
 
-/// A certificate of one's own.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// The certificate; those between it and its authority's follow it.
-    pub certificate: String,
-    /// Its private key.
-    pub key: SecretString,
-}
-
 impl Tls {
     /// Whether all of it is what it should be.
     ///
@@ -44,7 +33,7 @@ impl Tls {
         tonic::transport::Endpoint::from_static("https://localhost")
             .tls_config(self.config(name)?)
             .map(drop)
-            .map_err(|error| wrong(innermost(&error).to_string()))
+            .map_err(|error| wrong(root(&error).to_string()))
     }
 
     /// For an address with this host, IPv6 without brackets.
@@ -56,48 +45,28 @@ impl Tls {
         let Some(Identity { certificate, key }) = &self.identity else {
             return Ok(config);
         };
-        certificates(certificate, "the certificate to show gobgpd")?;
-        let key = key.expose_secret();
-        // Its error may quote what it read.
-        PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(|_| {
-            wrong("the certificate's key is no private key in PEM without a password")
-        })?;
-        Ok(config.identity(Pair::from_pem(certificate, key)))
+        let what = "the certificate to show gobgpd";
+        sdwan_tls::certificates(certificate).map_err(of(what))?;
+        sdwan_tls::private_key(key).map_err(of("the key of that certificate"))?;
+        Ok(config.identity(Pair::from_pem(certificate, key.expose_secret())))
     }
 }
 
 fn authorities(pem: &str) -> Result<Vec<TrustAnchor<'static>>, Error> {
     let what = "the authority's certificate for gobgpd";
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(pem, what)? {
-        roots
-            .add(certificate)
-            .map_err(|error| wrong(format!("{what} is of no use: {error}")))?;
-    }
-    Ok(roots.roots)
+    let authorities = sdwan_tls::authorities(pem).map_err(of(what))?;
+    Ok(authorities.roots)
 }
 
-fn certificates(pem: &str, what: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-    match parsed {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) => Err(wrong(format!("{what} is not there: its PEM has none"))),
-        Err(error) => Err(wrong(format!("{what} is no PEM: {error}"))),
-    }
+/// Of which text in PEM it is an error.
+fn of(what: &str) -> impl Fn(sdwan_tls::Error) -> Error {
+    move |error| wrong(format!("{what}: {error}"))
 }
 
 fn wrong(reason: impl Into<String>) -> Error {
     Error::Tls {
         reason: reason.into(),
     }
-}
-
-pub(super) fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
-    let mut innermost = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost
 }
 
 /// What it may mean that a first connection broke, where nothing else says it:
@@ -108,51 +77,4 @@ pub(super) fn hint(tls: Option<&Tls>) -> &'static str {
         Some(None) => "perhaps it asks for a client's certificate",
         Some(Some(_)) => "perhaps it does not take the given client's certificate",
     }
-}
-
-/// Whoever ends a handshake so is not content with what it was shown.
-const CLIENT: &str =
-    "it asks for a client's certificate that its authority has signed: give it one";
-
-/// What an operator can do about the failure of a connection, where TLS is
-/// the cause.
-pub(crate) fn advice(cause: &(dyn StdError + 'static)) -> Option<&'static str> {
-    use AlertDescription as Alert;
-    use CertificateError as Certificate;
-    let Some(error) = tls_error(cause) else {
-        // HTTP/2 keeps the text alone of what breaks a connection that stood.
-        return cause
-            .to_string()
-            .starts_with("received fatal alert")
-            .then_some(CLIENT);
-    };
-    Some(match error {
-        rustls::Error::InvalidCertificate(Certificate::UnknownIssuer) => {
-            "its certificate is signed by another authority than the given one"
-        }
-        rustls::Error::InvalidCertificate(
-            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
-        ) => "address it as its certificate names it, or have its certificate name it so",
-        rustls::Error::InvalidCertificate(
-            Certificate::Expired | Certificate::ExpiredContext { .. },
-        ) => "its certificate is out of date, or this machine's clock is wrong",
-        rustls::Error::AlertReceived(
-            Alert::BadCertificate
-            | Alert::CertificateRequired
-            | Alert::UnknownCA
-            | Alert::CertificateUnknown
-            | Alert::CertificateExpired
-            | Alert::UnsupportedCertificate,
-        ) => CLIENT,
-        rustls::Error::InvalidMessage(_) => "it speaks no TLS there",
-        _ => return None,
-    })
-}
-
-/// An I/O error is not its content's cause, but its wrapping.
-fn tls_error<'a>(cause: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    if let Some(io) = cause.downcast_ref::<std::io::Error>() {
-        return tls_error(io.get_ref()?);
-    }
-    cause.downcast_ref()
 }

@@ -7,13 +7,11 @@
 use super::Subject;
 use crate::config;
 use jiff::Timestamp;
+use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::default_provider;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
-use secrecy::{ExposeSecret as _, SecretString};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -118,14 +116,15 @@ impl Tls {
 impl Served {
     fn read(files: &config::Tls) -> Result<Self, Error> {
         let config::TlsText { cert, key, ca } = files.read().map_err(Error::Unreadable)?;
-        let chain = certificates(&cert, &files.cert_file)?;
+        let chain = sdwan_tls::certificates(&cert).map_err(in_file(&files.cert_file))?;
         let validity = Validity::of(&chain[0], &files.cert_file)?;
-        let key = private_key(&key, &files.key_file)?;
+        let in_key_file = in_file(&files.key_file);
+        let key = sdwan_tls::private_key(&key).map_err(&in_key_file)?;
         let provider = Arc::new(default_provider());
         provider
             .key_provider
             .load_private_key(key.clone_key())
-            .map_err(|_| no_key(&files.key_file))?;
+            .map_err(|_| in_key_file(sdwan_tls::Error::NoKey))?;
         let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| unusable(&files.cert_file, error.to_string()))?;
@@ -183,37 +182,15 @@ fn verifier(
     path: &Path,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, Error> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(ca, path)? {
-        roots
-            .add(certificate)
-            .map_err(|error| unusable(path, format!("no authority's certificate: {error}")))?;
-    }
+    let roots = sdwan_tls::authorities(ca).map_err(in_file(path))?;
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
         .build()
         .map_err(|error| unusable(path, error.to_string()))
 }
 
-/// At least one.
-fn certificates(pem: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
-    match parsed {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) => Err(unusable(path, "there is no certificate in PEM in it")),
-        Err(error) => Err(unusable(path, format!("it is no PEM: {error}"))),
-    }
-}
-
-fn private_key(pem: &SecretString, path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    // The error may quote what it read.
-    PrivateKeyDer::from_pem_slice(pem.expose_secret().as_bytes()).map_err(|_| no_key(path))
-}
-
-fn no_key(path: &Path) -> Error {
-    unusable(
-        path,
-        "there is no private key in PEM without a password in it",
-    )
+/// Of a file with something else in it.
+fn in_file(path: &Path) -> impl Fn(sdwan_tls::Error) -> Error {
+    move |error| unusable(path, error.to_string())
 }
 
 fn unusable(path: &Path, reason: impl Into<String>) -> Error {
