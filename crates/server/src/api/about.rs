@@ -23,7 +23,7 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    pub(super) fn new(schemas: &Schemas, access: &Access) -> Self {
+    pub(super) fn new(schemas: &Schemas, access: &Access, asked: bool) -> Self {
         let all: Vec<&Value> = schemas.iter().map(|kind| &kind.source).collect();
         let one = |source: &Value| bytes(&json!({ "schema": source }));
         Self {
@@ -33,7 +33,7 @@ impl Documents {
                 .map(|kind| (kind.id.clone(), one(&kind.source)))
                 .collect(),
             version: bytes(&json!({ "app": "sdwan", "version": env!("CARGO_PKG_VERSION") })),
-            openapi: bytes(&openapi::document(schemas, access)),
+            openapi: bytes(&openapi::document(schemas, access, asked)),
         }
     }
 
@@ -61,7 +61,7 @@ pub(super) fn document(
         return api.about.answer(endpoint, id);
     }
     let schemas = api.catalog.schemas().for_caller(access);
-    Documents::new(&schemas, access).answer(endpoint, id)
+    Documents::new(&schemas, access, api.asked).answer(endpoint, id)
 }
 
 fn bytes(document: &Value) -> Bytes {

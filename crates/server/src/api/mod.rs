@@ -111,6 +111,8 @@ struct Api {
     catalog: Arc<Catalog>,
     auth: Arc<Authenticator>,
     accesses: Accesses,
+    /// Whether nothing but probes is open to who does not say who he is.
+    asked: bool,
     membership: Arc<Membership>,
     live: Arc<dyn Live>,
     agents: Arc<Agents>,
@@ -140,19 +142,22 @@ pub fn router(deps: Deps, config: &Config, limits: Limits) -> Result<Router, Vec
         .iter()
         .map(|kind| (kind.id.clone(), Columns::new(kind, &schemas)))
         .collect();
+    let accesses = Accesses::new(deps.policies);
+    let asked = deps.auth.asks() && accesses.nobody().is_none();
     let api = Arc::new(Api {
         routes: Routes::new(&schemas)?,
         guard: Guard::new(config),
         columns,
         counters: CounterCache::new(Arc::clone(&deps.live)),
-        about: about::Documents::new(&schemas, &Access::everything()),
+        about: about::Documents::new(&schemas, &Access::everything(), asked),
         files: config.document_root.as_ref().map(ServeDir::new),
         requests: AtomicU64::new(0),
         quotas: Quotas::new(&limits),
         limits,
         catalog: deps.catalog,
         auth: deps.auth,
-        accesses: Accesses::new(deps.policies),
+        accesses,
+        asked,
         membership: deps.membership,
         live: deps.live,
         agents: deps.agents,

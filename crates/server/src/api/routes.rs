@@ -318,6 +318,25 @@ fn pattern(url: &str, path: &str) -> String {
     format!("{url}{below}")
 }
 
+/// A path that is no route's, decoded, so that rules about paths hold however
+/// it is spelled. `None` where it goes round about to what has a path of its
+/// own, or is no text.
+pub(crate) fn plain(path: &str) -> Option<String> {
+    let mut plain = String::with_capacity(path.len());
+    let mut segments = path.strip_prefix('/')?.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let name = decode(segment)?;
+        // A folder's path ends in a slash.
+        let empty = name.is_empty() && segments.peek().is_some();
+        if empty || name == "." || name == ".." || name.contains(['/', '\\', '\0']) {
+            return None;
+        }
+        plain.push('/');
+        plain.push_str(&name);
+    }
+    Some(plain)
+}
+
 /// One percent-decoded segment; `None` where it is no text.
 fn decode(raw: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(raw.len());

@@ -5,7 +5,7 @@ use super::problem::Problem;
 use super::routes::{Endpoint, FIB, Matched};
 use super::{
     Api, X_DATA_AGE, X_REQUEST_ID, about, accesses, audit, cluster, fib, resources, routers,
-    tokens, transaction,
+    routes, tokens, transaction,
 };
 use crate::auth::{self, Denied};
 use crate::cluster::Role;
@@ -326,8 +326,9 @@ async fn file(
     request: Request<Body>,
 ) -> Result<Response<Body>, Problem> {
     let missing = accesses::nothing;
+    let path = routes::plain(request.uri().path());
     let readable = matches!(*request.method(), Method::GET | Method::HEAD)
-        && access.allows("read", request.uri().path());
+        && path.is_some_and(|path| access.allows("read", &path));
     let Some(files) = api.files.clone().filter(|_| readable) else {
         return Err(missing());
     };

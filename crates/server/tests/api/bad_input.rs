@@ -1,10 +1,14 @@
 //! Whatever is wrong with a request: every violation at once, each with its
 //! JSON pointer, and nothing stored.
 
-use crate::harness::{App, NEIGHBORS, POLICIES, ROUTERS, app, gobgp, neighbor, request};
+use crate::harness::{App, NEIGHBORS, POLICIES, ROUTERS, Setup, app, gobgp, neighbor, request};
+use crate::who::caller;
 use axum::body::Body;
 use http::Method;
+use sdwan_store::Store;
+use sdwan_store::memory::Memory;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn with(mut body: Value, changes: Value) -> Value {
     let object = body.as_object_mut().expect("an object");
@@ -413,7 +417,13 @@ async fn another_content_type_is_a_clear_400() {
 
 #[tokio::test]
 async fn unknown_parameters_of_writes_are_refused() {
-    let app = app().await;
+    let store: Arc<dyn Store> = Arc::new(Memory::new());
+    let setup = Setup {
+        store: Some(Arc::clone(&store)),
+        shared: true,
+        ..Setup::default()
+    };
+    let app = setup.start().await;
     let id = app.gobgp(1).await;
     let told = app
         .post(&format!("{ROUTERS}?dryrun=true"), gobgp(2))
@@ -427,6 +437,21 @@ async fn unknown_parameters_of_writes_are_refused() {
         .await
         .expect(400);
     assert_eq!(app.count(ROUTERS).await, 1);
+    // Who may write nothing is told that, and nothing of how it is done.
+    let setup = Setup {
+        store: Some(Arc::clone(&store)),
+        caller: Some(caller("reader")),
+        shared: true,
+        ids: 1000,
+        ..Setup::default()
+    };
+    let reader = setup.start().await;
+    let collection = format!("{ROUTERS}?dryrun=true");
+    let row = format!("{ROUTERS}/{id}?dryrun=true");
+    reader.post(&collection, gobgp(2)).await.expect(401);
+    reader.patch(&row, json!({})).await.expect(401);
+    reader.put(&row, gobgp(1)).await.expect(401);
+    reader.delete(&row).await.expect(403);
 }
 
 #[tokio::test]

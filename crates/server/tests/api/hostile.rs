@@ -3,6 +3,7 @@
 
 use crate::harness::{NEVER, ROUTERS, Setup, gobgp};
 use crate::socket::{anywhere, deps, start, talk};
+use crate::who::caller;
 use sdwan_server::config::{Auth, Config, Identity};
 use sdwan_server::limits::Limits;
 use sdwan_server::server::Server;
@@ -490,6 +491,129 @@ async fn paths_have_one_spelling() {
     }
 }
 
+/// Without a token, and with one that may not: what is not theirs has no other
+/// spelling either.
+#[tokio::test]
+async fn no_spelling_leads_past_a_refusal() {
+    let by_tokens = Setup {
+        config: Config {
+            auth: Auth::by_tokens(),
+            ..Config::default()
+        },
+        ..Setup::default()
+    };
+    let unasked = by_tokens.start().await;
+    let reader = Setup {
+        caller: Some(caller("reader")),
+        ..Setup::default()
+    };
+    let reader = reader.start().await;
+    let mut wrong = Vec::new();
+    for (path, without_token, by_a_reader) in [
+        ("/sdwan/v1/tokens", 401, 403),
+        ("/sdwan/v1/tokens/", 401, 403),
+        ("/sdwan/v1/tokens/a%2fb", 401, 403),
+        ("/sdwan/v1/audit", 401, 403),
+        ("/sdwan/v1/./tokens", 401, 404),
+        ("/sdwan/v1/%2e/tokens", 401, 404),
+        ("/sdwan/v1//tokens", 401, 404),
+        ("//sdwan/v1/tokens", 401, 404),
+        ("/sdwan/v1/%74okens", 401, 404),
+        ("/sdwan/v1%2ftokens", 401, 404),
+        ("/sdwan/v1/TOKENS", 401, 404),
+        ("/SDWAN/v1/tokens", 401, 404),
+        ("/sdwan/v1/tokens;a=b", 401, 404),
+        ("/sdwan/v1/tokens%00", 401, 404),
+        ("/sdwan/v1/tokens%20", 401, 404),
+        ("/sdwan/v1/cluster/../tokens", 401, 404),
+        ("/sdwan/v1/cluster/%2e%2e/tokens", 401, 404),
+        ("/sdwan/v1/cluster%2f..%2ftokens", 401, 404),
+        ("/v2.0/routers/../../sdwan/v1/tokens", 401, 404),
+        ("/v2.0/routers/..%2f..%2fsdwan%2fv1%2ftokens", 401, 404),
+        ("/healthz", 200, 200),
+        ("/healthz/", 200, 200),
+        ("/healthz//", 401, 404),
+        ("/Healthz", 401, 404),
+        ("/healthz/../sdwan/v1/tokens", 401, 404),
+        ("/healthz/%2e%2e/sdwan/v1/tokens", 401, 404),
+        ("/healthz;/../sdwan/v1/tokens", 401, 404),
+        ("/healthz%2f..%2fsdwan%2fv1%2ftokens", 401, 404),
+        ("/healthz?/sdwan/v1/tokens", 200, 200),
+        ("/sdwan/v1/tokens?/healthz", 401, 403),
+        ("/sdwan/v1/tokens?path=/healthz", 401, 403),
+    ] {
+        for (app, expected) in [(&unasked, without_token), (&reader, by_a_reader)] {
+            let reply = app.get(path).await;
+            if reply.status != expected {
+                wrong.push(format!("{path}: {}, not {expected}", reply.status));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_denied_is_denied_however_its_path_is_spelled() {
+    let root = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir_all(root.path().join("docs/inner part")).expect("made");
+    for (file, text) in [
+        ("open.html", "hello"),
+        ("secret.html", "hush"),
+        ("inner part/secret", "hush"),
+    ] {
+        std::fs::write(root.path().join("docs").join(file), text).expect("written");
+    }
+    let setup = Setup {
+        schemas: Some(
+            "policies:
+             - {principal: guest, action: read, resource: {path: '/docs/.*'}}
+             - {principal: guest, action: read, effect: deny, resource: {path: '/docs/inner part/.*'}}
+             - {principal: guest, action: read, effect: deny, resource: {path: /docs/secret.html}}",
+        ),
+        config: Config {
+            document_root: Some(root.path().to_owned()),
+            ..Config::default()
+        },
+        caller: Some(caller("guest")),
+        ..Setup::default()
+    };
+    let app = setup.start().await;
+    let mut wrong = Vec::new();
+    for (path, expected) in [
+        ("/docs/open.html", 200),
+        ("/docs/%6fpen.html", 200),
+        ("/docs/secret.html", 404),
+        ("/docs/secret.html/", 404),
+        ("/docs/%73ecret.html", 404),
+        ("/docs/secret%2ehtml", 404),
+        ("/docs//secret.html", 404),
+        ("/docs/./secret.html", 404),
+        ("/docs/%2e/secret.html", 404),
+        ("/docs/%2fsecret.html", 404),
+        ("/docs/a/../secret.html", 404),
+        ("/docs/.%2fsecret.html", 404),
+        ("/docs%2fsecret.html", 404),
+        ("//docs/secret.html", 404),
+        ("/./docs/secret.html", 404),
+        ("/docs/secret.html%00", 404),
+        ("/docs/secret.html;a=b", 404),
+        ("/docs/SECRET.html", 404),
+        ("/docs/inner%20part/secret", 404),
+        ("/docs/inner+part/secret", 404),
+        ("/docs/inner%20part//secret", 404),
+        ("/docs//inner%20part/secret", 404),
+        ("/docs/inner%20part%2fsecret", 404),
+        ("/docs/inner%20part/%zz", 404),
+        ("/docs/inner%20part/%ff", 404),
+    ] {
+        let reply = app.get(path).await;
+        if reply.status != expected || reply.text.contains("hush") {
+            wrong.push(format!("{path}: {} {}", reply.status, reply.text));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[tokio::test]
 async fn deep_nesting_costs_nothing() {
     let (server, _) = start().await;
@@ -606,6 +730,128 @@ async fn guessing_tokens_soon_gets_no_more_answers() {
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
     let head = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{end}");
     assert_eq!(status(&server, head.as_bytes()).await, 200);
+    server.stop().await;
+}
+
+/// What some proxy, framework or gateway would take for who asks, for what,
+/// or from where: here only the request itself is looked at.
+#[tokio::test]
+async fn no_header_changes_who_asks_or_what_for() {
+    let server = asking(Limits::default()).await;
+    let mut wrong = Vec::new();
+    for (lines, expected) in [
+        // Who asks.
+        ("X-Auth-Token: admin_token\r\n", 200),
+        ("x-auth-token:\t admin_token \r\n", 200),
+        ("Authorization: bearer admin_token\r\n", 200),
+        ("Cookie: a=b; Auth-Token=admin_token\r\n", 200),
+        ("", 401),
+        ("X_Auth_Token: admin_token\r\n", 401),
+        ("HTTP-X-Auth-Token: admin_token\r\n", 401),
+        ("X-Subject-Token: admin_token\r\n", 401),
+        ("X-Service-Token: admin_token\r\n", 401),
+        ("Proxy-Authorization: Bearer admin_token\r\n", 401),
+        ("Authorization: Basic YWRtaW46YWRtaW4=\r\n", 401),
+        ("Cookie: auth-token=admin_token\r\n", 401),
+        (
+            "X-User-Id: admin\r\nX-Roles: admin\r\nX-Identity-Status: Confirmed\r\n",
+            401,
+        ),
+        ("X-Remote-User: admin\r\nX-Forwarded-User: admin\r\n", 401),
+        (
+            "X-Client-Cert: admin\r\nX-SSL-Client-Verify: SUCCESS\r\n",
+            401,
+        ),
+        // Several answers to that are none.
+        (
+            "X-Auth-Token: admin_token\r\nX-Auth-Token: admin_token\r\n",
+            401,
+        ),
+        ("X-Auth-Token: guess\r\nX-Auth-Token: admin_token\r\n", 401),
+        ("X-Auth-Token: guess, admin_token\r\n", 401),
+        (
+            "X-Auth-Token: guess\r\nAuthorization: Bearer admin_token\r\n",
+            401,
+        ),
+        (
+            "X-Auth-Token: guess\r\nCookie: Auth-Token=admin_token\r\n",
+            401,
+        ),
+        (
+            "X-Auth-Token:\r\nAuthorization: Bearer admin_token\r\n",
+            401,
+        ),
+        ("Authorization: Bearer\r\n", 401),
+        // What for.
+        ("X-Original-URL: /healthz\r\n", 401),
+        (
+            "X-Rewrite-URL: /healthz\r\nX-Forwarded-Uri: /healthz\r\n",
+            401,
+        ),
+        (
+            "X-HTTP-Method-Override: OPTIONS\r\nX-HTTP-Method: OPTIONS\r\n",
+            401,
+        ),
+        (
+            "X-Auth-Token: admin_token\r\nX-HTTP-Method-Override: DELETE\r\n",
+            200,
+        ),
+        (
+            "X-Auth-Token: admin_token\r\nX-Original-URL: /nothing\r\n",
+            200,
+        ),
+        // From where.
+        (
+            "X-Forwarded-For: 127.0.0.1\r\nX-Real-IP: 127.0.0.1\r\n",
+            401,
+        ),
+        (
+            "Forwarded: for=127.0.0.1;host=localhost\r\nVia: 1.1 localhost\r\n",
+            401,
+        ),
+        // How it goes on: no other protocol, and no header is dropped.
+        (
+            "X-Auth-Token: admin_token\r\nConnection: X-Auth-Token\r\n",
+            200,
+        ),
+        (
+            "X-Auth-Token: admin_token\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+            200,
+        ),
+        (
+            "X-Auth-Token: admin_token\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n",
+            200,
+        ),
+    ] {
+        let head = format!(
+            "GET /v2.0/routers HTTP/1.1\r\nHost: localhost\r\n{lines}Connection: close\r\n\r\n"
+        );
+        let got = status(&server, head.as_bytes()).await;
+        if got != expected {
+            wrong.push(format!("{lines:?}: {got}, not {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn guesses_count_for_the_connection_whatever_is_said_of_their_origin() {
+    let server = asking(Limits {
+        failed_logins_per_minute: 5,
+        ..Limits::default()
+    })
+    .await;
+    let mut answers = Vec::new();
+    for n in 1..=8 {
+        let head = get_as(&format!("guess-{n}"), "/v2.0/routers");
+        let from = format!(
+            "X-Forwarded-For: 198.51.100.{n}\r\nX-Real-IP: 198.51.100.{n}\r\n\
+             Forwarded: for=198.51.100.{n}\r\nConnection: close\r\n\r\n"
+        );
+        answers.push(status(&server, (head + &from).as_bytes()).await);
+    }
+    assert_eq!(answers, [401, 401, 401, 401, 401, 429, 429, 429]);
     server.stop().await;
 }
 

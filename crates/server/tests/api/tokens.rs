@@ -79,6 +79,35 @@ async fn who_has_no_token_is_told_what_to_send_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn the_openapi_document_says_where_a_token_is_needed() {
+    let needed = json!([{ "token": [] }, { "bearer": [] }]);
+    let optional = json!([{}, { "token": [] }, { "bearer": [] }]);
+    let (app, admin) = started(by_tokens()).await;
+    let unasked = crate::harness::app().await;
+    let (anybody, _) = started(Setup {
+        schemas: Some(
+            "policies: [{principal: Nobody, action: read, resource: {path: /v2.0/routers}}]",
+        ),
+        ..by_tokens()
+    })
+    .await;
+    for (app, token, expected) in [
+        (&app, admin.as_str(), &needed),
+        (&unasked, "", &optional),
+        // Somebody who does not say who he is may do something here.
+        (&anybody, admin.as_str(), &optional),
+    ] {
+        let document = app.call(token, Method::GET, "/openapi.json", Value::Null);
+        let document = document.await.expect(200);
+        assert_eq!(document["security"], *expected);
+        // Probes have none.
+        for probe in ["/healthz", "/readyz"] {
+            assert_eq!(document["paths"][probe]["get"]["security"], json!([]));
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_says_to_be_somebody_proves_nothing() {
     let (app, admin) = started(by_tokens()).await;
     let names = [

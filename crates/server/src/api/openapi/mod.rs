@@ -14,8 +14,9 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 
 /// The document, as far as its operations are open to the caller; `schemas`
-/// are what he may know of the kinds.
-pub(super) fn document(schemas: &Schemas, access: &Access) -> Value {
+/// are what he may know of the kinds. `asked` where nothing but probes is open
+/// to who does not say who he is.
+pub(super) fn document(schemas: &Schemas, access: &Access, asked: bool) -> Value {
     let mut paths = Map::new();
     let mut components = Map::new();
     // Paths whose operations were looked through.
@@ -64,8 +65,7 @@ pub(super) fn document(schemas: &Schemas, access: &Access) -> Value {
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "paths": paths,
-        // Where nobody is asked who he is, none of them is needed.
-        "security": [{}, { "token": [] }, { "bearer": [] }],
+        "security": security(asked),
         "components": {
             "schemas": components,
             "securitySchemes": {
@@ -74,6 +74,14 @@ pub(super) fn document(schemas: &Schemas, access: &Access) -> Value {
             },
         },
     })
+}
+
+/// How a caller says who he is; by nothing, too, unless that is asked.
+fn security(asked: bool) -> Value {
+    match asked {
+        true => json!([{ "token": [] }, { "bearer": [] }]),
+        false => json!([{}, { "token": [] }, { "bearer": [] }]),
+    }
 }
 
 /// The methods of operations, and what they do to rows.

@@ -47,6 +47,11 @@ pub(super) fn of_the_server() -> Vec<(String, Value)> {
         })
     };
     let get = |id: &str, summary: &str| json!({ "get": operation(id, summary, "200") });
+    let probe = |id: &str, summary: &str| {
+        let mut open = get(id, summary);
+        open["get"]["security"] = json!([]);
+        open
+    };
     let why = json!({ "type": "object", "properties": { "why": { "type": "string" } } });
     let mut hold = operation("hold", "Observe the router, but send it nothing", "204");
     hold["requestBody"] = json!({ "content": { "application/json": { "schema": why } } });
@@ -73,7 +78,7 @@ pub(super) fn of_the_server() -> Vec<(String, Value)> {
         ("/gohan/v0.1/schemas".into(), get("schemas", "The kinds")),
         ("/gohan/v0.1/schemas/{id}".into(), schema),
         ("/gohan/v0.1/version".into(), get("version", "The version")),
-        ("/healthz".into(), get("healthz", "The process runs")),
+        ("/healthz".into(), probe("healthz", "The process runs")),
         (
             "/sdwan/v1/cluster".into(),
             get(
@@ -82,7 +87,7 @@ pub(super) fn of_the_server() -> Vec<(String, Value)> {
             ),
         ),
         ("/sdwan/v1/audit".into(), audit()),
-        ("/readyz".into(), get("readyz", "The server can work")),
+        ("/readyz".into(), probe("readyz", "The server can work")),
         ("/metrics".into(), metrics),
     ]
 }

@@ -24,12 +24,12 @@ pub(super) async fn create(
     request: &Parts,
     body: Body,
 ) -> Result<Response<Body>, Problem> {
-    let mut params = Params::new(&request.uri);
-    let dry_run = params.flag("dry_run");
-    params.finish(&["dry_run"])?;
     if access.create(kind).is_nothing() {
         return Err(refused("create", &kind.plural));
     }
+    let mut params = Params::new(&request.uri);
+    let dry_run = params.flag("dry_run");
+    params.finish(&["dry_run"])?;
     known_parent(
         api,
         &api.catalog.snapshot(),
@@ -56,9 +56,6 @@ pub(super) async fn change(
     body: Body,
     mode: Mode,
 ) -> Result<Response<Body>, Problem> {
-    let mut params = Params::new(&request.uri);
-    let dry_run = params.flag("dry_run");
-    params.finish(&["dry_run"])?;
     let snapshot = api.catalog.snapshot();
     known_parent(api, &snapshot, target.kind, target.parent, target.access)?;
     let anywhere = snapshot.get(&target.kind.id, target.id);
@@ -74,6 +71,9 @@ pub(super) async fn change(
             return Err(refused("update", &shown.row.reference().to_string()));
         }
     }
+    let mut params = Params::new(&request.uri);
+    let dry_run = params.flag("dry_run");
+    params.finish(&["dry_run"])?;
     let version = current.map(|(shown, _)| shown.row.version);
     let if_match = Precondition::of(&request.headers)?.check(version)?;
 
@@ -108,14 +108,6 @@ pub(super) async fn delete(
     target: &Target<'_>,
     request: &Parts,
 ) -> Result<Response<Body>, Problem> {
-    let mut params = Params::new(&request.uri);
-    let mut options = DeleteOptions {
-        cascade: params.flag("cascade"),
-        force: params.flag("force"),
-        dry_run: params.flag("dry_run"),
-        if_match: None,
-    };
-    params.finish(&["cascade", "force", "dry_run"])?;
     let snapshot = api.catalog.snapshot();
     let found = target.find(&snapshot);
     let (shown, _) = found.ok_or_else(|| target.missing())?;
@@ -124,6 +116,14 @@ pub(super) async fn delete(
         let message = format!("no policy lets you delete {}", shown.row.reference());
         return Err(Problem::new(StatusCode::FORBIDDEN, message));
     }
+    let mut params = Params::new(&request.uri);
+    let mut options = DeleteOptions {
+        cascade: params.flag("cascade"),
+        force: params.flag("force"),
+        dry_run: params.flag("dry_run"),
+        if_match: None,
+    };
+    params.finish(&["cascade", "force", "dry_run"])?;
     let precondition = Precondition::of(&request.headers)?;
     options.if_match = precondition.check(Some(shown.row.version))?;
     api.catalog
