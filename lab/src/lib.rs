@@ -10,6 +10,7 @@
 //! - [`fleet`]: a few routers and the server, for tests of the orchestrator
 //! - [`agent`]: `sdwan agent`, and the routes in a node's kernel
 //! - [`proxy`]: a relay that stops between two calls
+//! - [`terminal`]: a terminal, for what asks whoever sits there
 //! - [`keystone`]: a Keystone, and who is known to it
 
 pub mod agent;
@@ -32,6 +33,7 @@ pub mod scenario;
 pub mod sim;
 pub mod table;
 pub mod term;
+pub mod terminal;
 pub mod tools;
 pub mod topology;
 pub mod visit;

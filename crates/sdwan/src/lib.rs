@@ -8,12 +8,12 @@ mod logging;
 mod server;
 mod storage;
 mod store;
+mod terminal;
 
 use arguments::{Arguments, Command, Remote, Token};
 use clap::{CommandFactory, Parser};
 use sdwan_client::{Error, Http, Settings, Stop, issued, verbs};
-use secrecy::SecretString;
-use std::io::{IsTerminal as _, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -64,7 +64,7 @@ pub fn main() -> ExitCode {
             verbs::cluster(http, output.output_format.unwrap_or(format)).await
         }),
         Command::Login { token_file, remote } => told(remote, async |settings| {
-            sdwan_client::login(&settings, token_file.as_deref(), &asked).await
+            sdwan_client::login(&settings, token_file.as_deref(), &terminal::asked).await
         }),
         Command::Logout { remote } => told(remote, async |settings| {
             sdwan_client::logout(&settings).await
@@ -191,14 +191,6 @@ fn told(remote: Remote, verb: impl AsyncFnOnce(Settings) -> Result<String, Error
         Ok(text) => print(&text),
         Err(error) => fail(&error),
     }
-}
-
-/// A secret that the person at the terminal types; nothing where nobody sits
-/// there, or nothing is typed.
-fn asked(question: &str) -> Option<SecretString> {
-    let there = std::io::stdin().is_terminal();
-    let typed = there.then(|| rpassword::prompt_password(question).ok())??;
-    (!typed.is_empty()).then(|| typed.into())
 }
 
 fn environment() -> Result<Settings, Error> {
