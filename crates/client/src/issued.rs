@@ -10,6 +10,10 @@ use serde_json::json;
 use std::time::Duration;
 
 const TOKENS: &str = "/sdwan/v1/tokens";
+/// What a token of the server's own begins with: `sdwan_ID_SECRET`.
+const PREFIX: &str = "sdwan_";
+/// Characters of the longest name that a token can have.
+const MAX_NAME: usize = 64;
 
 /// What a token is to be.
 #[derive(Clone, Copy, Debug)]
@@ -53,12 +57,54 @@ pub async fn list(http: &Http, format: Format) -> Result<String, Error> {
     Ok(print(&answer, format))
 }
 
-/// `sdwan token revoke`, by id or name.
+/// `sdwan token revoke`, by id or name, or by the token itself, of which the
+/// server is told the id alone: what it is asked stands in logs.
 ///
 /// # Errors
-/// As [`Http::send`].
+/// [`Error::Usage`] for what can be none of these; as [`Http::send`].
 pub async fn revoke(http: &Http, token: &str) -> Result<String, Error> {
+    let token = id_or_name(token)?;
     let path = format!("{TOKENS}/{}", segment(token));
     http.send(Method::DELETE, &path, &[], None).await?;
     Ok(format!("{token} is revoked\n"))
+}
+
+/// What a token is called by. Whatever may be a secret is not quoted.
+fn id_or_name(text: &str) -> Result<&str, Error> {
+    let wrong = |why: &str| {
+        Error::Usage(format!(
+            "{why}: `sdwan token list` shows the ids and names of tokens"
+        ))
+    };
+    if text.is_empty() {
+        return Err(wrong("which token?"));
+    }
+    if text.chars().count() <= MAX_NAME {
+        return Ok(text);
+    }
+    // The id is no secret.
+    let token = text.strip_prefix(PREFIX).and_then(|t| t.split_once('_'));
+    token
+        .map(|(id, _)| id)
+        .ok_or_else(|| wrong("that is too long for the id or the name of a token"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_token_the_id_alone_is_told() {
+        assert_eq!(id_or_name("ci").unwrap(), "ci");
+        assert_eq!(id_or_name("0123abcd").unwrap(), "0123abcd");
+        assert_eq!(id_or_name("sdwan_my_own").unwrap(), "sdwan_my_own");
+        let secret = "hunter_2".repeat(8);
+        let token = format!("sdwan_0123_{secret}");
+        assert_eq!(id_or_name(&token).unwrap(), "0123");
+        // A name of 64 characters.
+        assert_eq!(id_or_name(&secret).unwrap(), secret);
+        let text = id_or_name(&format!("g{secret}")).unwrap_err().to_string();
+        assert!(!text.contains("hunter"), "{text}");
+        assert!(id_or_name("").is_err());
+    }
 }

@@ -192,7 +192,8 @@ pub(crate) enum Token {
     },
     /// From now on it is refused, on every server
     Revoke {
-        /// Id or name
+        /// Its id or its name, as `token list` shows them
+        #[arg(value_name = "ID|NAME")]
         token: String,
         #[command(flatten)]
         remote: Remote,
@@ -372,7 +373,11 @@ fn lifetime(text: &str) -> Result<Duration, String> {
     let life = span
         .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
         .map_err(|_| wrong())?;
-    Duration::try_from(life).map_err(|_| wrong())
+    let life = Duration::try_from(life).map_err(|_| wrong())?;
+    match life.as_secs() {
+        0 => Err("it must be a second at least".to_owned()),
+        _ => Ok(life),
+    }
 }
 
 /// A time, or how long ago it was.

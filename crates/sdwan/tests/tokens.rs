@@ -59,6 +59,20 @@ fn the_first_token_opens_the_door_to_all_others() {
         "{table}"
     );
 
+    // By itself, it is known by its id alone.
+    let made = must(
+        &server,
+        &admin,
+        &["token", "create", "--name", "lost", "--role", "reader"],
+    );
+    let lost = made.trim_end();
+    let id = lost.splitn(3, '_').nth(1).unwrap();
+    let revoke = ["token", "revoke", "--verbosity", "1", lost];
+    let output = server.sdwan_as(&admin, &revoke);
+    assert_eq!(stdout(&output), format!("{id} is revoked\n"));
+    assert!(!stderr(&output).contains(lost), "{}", stderr(&output));
+    assert_eq!(server.sdwan_as(lost, &list).status.code(), Some(1));
+
     let revoke = ["token", "revoke", "ci"];
     assert_eq!(must(&server, &admin, &revoke), "ci is revoked\n");
     assert_eq!(server.sdwan_as(token, &list).status.code(), Some(1));
