@@ -4,7 +4,6 @@
 //! watch; the rest is ours. Ids never contain a slash (the catalog sees to
 //! it); names of daemon objects and unique values may, and stand last.
 
-use crate::catalog::Scope;
 use sdwan_model::plan::{OwnedKey, OwnedKind};
 
 /// Everything lives under this; the mirror watches it.
@@ -42,6 +41,15 @@ pub const MEMBERS: &str = "/cluster/members/";
 pub const CLAIMS: &str = "/cluster/claims/";
 /// Who has or had which router.
 pub const KEEPERS: &str = "/cluster/keepers/";
+
+/// Whom a hold is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Every router, also ones to come.
+    All,
+    /// One, by id.
+    Router(String),
+}
 
 /// What a key is about.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -37,7 +37,8 @@ mod view;
 mod worker;
 mod write;
 
-pub use crate::mirror::{Dirty, Marks};
+pub use crate::keys::Scope;
+pub use crate::mirror::{Changes, Dirty, Event, Hold, Marks, Shown, What};
 pub use key::{forget_key, secrets_of};
 pub(crate) use ledger::{Effect, Held, Ledger};
 pub use open::FORMAT;
@@ -45,8 +46,8 @@ pub(crate) use open::stored_format;
 pub use point::{Point, Unreached};
 pub use snapshot::Snapshot;
 pub use types::{
-    Change, Changes, DeleteOptions, Error, Event, Hold, Mode, Observation, Options, OurRouter,
-    Report, RouterView, Scope, Shown, What, WriteOptions,
+    Change, DeleteOptions, Error, Mode, Observation, Options, OurRouter, Report, RouterView,
+    WriteOptions,
 };
 pub(crate) use view::Stored;
 

@@ -2,7 +2,7 @@
 //! to a bound. Followers pull at their own pace; one that falls behind the
 //! bound is told so and slows nobody down.
 
-use crate::catalog::Changes;
+use super::shown::Changes;
 use sdwan_store::{Error, Revision};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;

@@ -7,13 +7,14 @@
 mod apply;
 mod feed;
 pub(crate) mod record;
+mod shown;
 pub(crate) mod state;
 mod tip;
 mod touched;
 
+pub use shown::{Changes, Event, Hold, Shown, What};
 pub(crate) use state::{Context, Found, NEIGHBOR, POLICY, ROUTER, State};
 
-use crate::catalog::Changes;
 use crate::keys;
 use feed::Feed;
 use futures::StreamExt;

@@ -3,10 +3,10 @@
 //! a pointer and holds nobody up.
 
 use super::record::{Declared, Record};
+use super::shown::{Hold, Shown};
 use crate::auth::Known;
-use crate::catalog::{Hold, Scope, Shown};
 use crate::cluster::{Claimed, Keeper, Member};
-use crate::keys::{self, Key};
+use crate::keys::{self, Key, Scope};
 use bytes::Bytes;
 use imbl::{OrdMap, OrdSet};
 use sdwan_model::plan::{OwnedKey, OwnedRecord};

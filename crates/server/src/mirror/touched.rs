@@ -2,8 +2,9 @@
 //! routers.
 
 use super::feed::Step;
+use super::shown::{Changes, Event, What};
 use super::state::{ROUTER, Records, State};
-use crate::catalog::{Changes, Event, Scope, What};
+use crate::keys::Scope;
 use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
 use sdwan_model::resource::ResourceRef;
