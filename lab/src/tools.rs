@@ -174,6 +174,18 @@ pub fn tool(name: &str) -> Result<PathBuf> {
     there(cache()?.join("bin").join(name))
 }
 
+/// Where rsyslog's modules lie, which it looks for where a machine has them.
+///
+/// # Errors
+/// When the set-up has not run.
+pub fn rsyslog_modules() -> Result<PathBuf> {
+    let libraries = cache()?.join("tools/usr/lib");
+    let folders = std::fs::read_dir(there(libraries)?)?.flatten();
+    let mut modules = folders.map(|folder| folder.path().join("rsyslog"));
+    let found = modules.find(|folder| folder.join("imuxsock.so").exists());
+    found.context("rsyslog has no modules: run `cargo xtask setup`")
+}
+
 fn there(program: PathBuf) -> Result<PathBuf> {
     if !program.exists() {
         bail!("there is no {}: run `cargo xtask setup`", program.display());

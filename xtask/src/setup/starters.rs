@@ -29,7 +29,7 @@ const fn tool(name: &'static str, package: &'static str, path: &'static str) -> 
     }
 }
 
-const TOOLS: [Tool; 14] = [
+const TOOLS: [Tool; 15] = [
     tool("bird", "bird2", "usr/sbin/bird"),
     tool("birdc", "bird2", "usr/sbin/birdc"),
     tool("bgpd", "frr", "usr/lib/frr/bgpd"),
@@ -42,6 +42,7 @@ const TOOLS: [Tool; 14] = [
     tool("ss", "iproute2", "bin/ss"),
     tool("tc", "iproute2", "sbin/tc"),
     tool("ping", "iputils-ping", "bin/ping"),
+    tool("rsyslogd", "rsyslog", "usr/sbin/rsyslogd"),
     tool("traceroute", "traceroute", "usr/bin/traceroute.db"),
     tool("strace", "strace", "usr/bin/strace"),
 ];
