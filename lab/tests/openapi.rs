@@ -8,9 +8,12 @@
 use anyhow::{Context as _, Result, ensure};
 use sdwan_lab::bench::subject::{Server, connected, free_port, gobgpd};
 use sdwan_lab::daemon::Daemon;
-use sdwan_lab::harness::number;
+use sdwan_lab::harness::{self, number};
 use sdwan_lab::tools::{self, Release};
 use serde_json::{Value, json};
+
+/// Each in a world of its own: made-up routers have made-up addresses, and the server calls them.
+const LAB: &str = env!("CARGO_BIN_EXE_lab");
 
 /// What must hold of every answer.
 const CHECKS: [&str; 7] = [
@@ -223,32 +226,41 @@ fn requests(said: &str) -> Option<u64> {
     line.split(' ').next()?.parse().ok()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn where_nobody_is_asked_every_answer_is_described() -> Result<()> {
-    let subject = Subject::start(json!({"auth": "none"})).await?;
-    subject.conforms(None).await
+#[test]
+fn where_nobody_is_asked_every_answer_is_described() {
+    harness::inside_async(LAB, || async {
+        let subject = Subject::start(json!({"auth": "none"})).await?;
+        subject.conforms(None).await
+    });
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_answer_to_an_admin_is_described() -> Result<()> {
-    let subject = Subject::start(json!({"auth": "tokens"})).await?;
-    let token = subject.token("admin").await?;
-    subject.conforms(Some(&token)).await
+#[test]
+fn every_answer_to_an_admin_is_described() {
+    harness::inside_async(LAB, || async {
+        let subject = Subject::start(json!({"auth": "tokens"})).await?;
+        let token = subject.token("admin").await?;
+        subject.conforms(Some(&token)).await
+    });
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_answer_to_an_operator_is_described() -> Result<()> {
-    let subject = Subject::start(json!({"auth": "tokens"})).await?;
-    let token = subject.token("operator").await?;
-    subject.conforms(Some(&token)).await
+#[test]
+fn every_answer_to_an_operator_is_described() {
+    harness::inside_async(LAB, || async {
+        let subject = Subject::start(json!({"auth": "tokens"})).await?;
+        let token = subject.token("operator").await?;
+        subject.conforms(Some(&token)).await
+    });
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_answer_to_a_reader_is_described_and_none_of_them_was_a_change() -> Result<()> {
-    let subject = Subject::start(json!({"auth": "tokens"})).await?;
-    let token = subject.token("reader").await?;
-    let before = subject.declared().await?;
-    subject.conforms(Some(&token)).await?;
-    assert_eq!(subject.declared().await?, before);
-    Ok(())
+#[test]
+fn every_answer_to_a_reader_is_described_and_none_of_them_was_a_change() {
+    harness::inside_async(LAB, || async {
+        let subject = Subject::start(json!({"auth": "tokens"})).await?;
+        let token = subject.token("reader").await?;
+        let before = subject.declared().await?;
+        subject.conforms(Some(&token)).await?;
+        let after = subject.declared().await?;
+        ensure!(after == before, "{before:?}\nbecame\n{after:?}");
+        Ok(())
+    });
 }
