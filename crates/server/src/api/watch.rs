@@ -11,7 +11,9 @@ use super::query::ListQuery;
 use super::quota::Watching;
 use super::resources::{below, object};
 use super::select::{Candidate, page};
+use super::serve::Sender;
 use super::{Api, LAST_EVENT_ID, fresh};
+use crate::auth::Parted;
 use crate::catalog::{Changes, Point, Shown, Snapshot, What};
 use axum::body::Body;
 use axum::response::IntoResponse;
@@ -19,6 +21,7 @@ use axum::response::sse::{Event, Sse};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, stream};
+use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 use sdwan_model::policy::{Access, Fields, Right};
 use sdwan_model::schema::Kind;
@@ -40,14 +43,15 @@ pub(super) async fn start(
     parent: Option<String>,
     query: ListQuery,
     access: &Arc<Access>,
-    headers: &HeaderMap,
-    place: Option<Watching>,
+    request: &Parts,
 ) -> Result<Response<Body>, Problem> {
+    let sender = request.extensions.get::<Sender>();
+    let place = api.quotas.watch(sender)?;
     if query.limit.is_some() || query.offset > 0 || query.sort_key.is_some() {
         let message = "a watch has no pages and no order: leave out limit, offset and sort_key";
         return Err(Problem::bad_request(message));
     }
-    let resumed = last_event_id(headers)?;
+    let resumed = last_event_id(&request.headers)?;
     if resumed.is_some() && !access.list(kind).is_everything() {
         return Err(unknown_rows());
     }
@@ -87,25 +91,46 @@ pub(super) async fn start(
     if resumed.is_none() {
         watch.list(&snapshot)?;
     }
-    let (shutdown, auth) = (api.shutdown.clone(), Arc::clone(&api.auth));
-    let headers = headers.clone();
-    let end = async move {
+    let end = Box::pin(departure(
+        Arc::clone(api),
+        sender.cloned(),
+        request.headers.clone(),
+    ));
+    let events = stream::unfold(Some((watch, end)), |state| async {
+        let (mut watch, mut end) = state?;
         tokio::select! {
-            () = shutdown.cancelled() => {}
-            () = auth.refused(headers, period) => {}
+            // First of all: what is ready may not be his to see any more.
+            biased;
+            last = &mut end => last.map(|event| (Ok::<_, Infallible>(event), None)),
+            event = watch.next() => event.map(|event| (Ok(event), Some((watch, end)))),
         }
-    };
-    let events = stream::unfold(watch, |mut watch| async {
-        let event = watch.next().await?;
-        Some((Ok::<_, Infallible>(event), watch))
-    })
-    .take_until(end);
+    });
     let mut response = Sse::new(events).into_response();
     // Proxies such as nginx collect answers unless told not to.
     response
         .headers_mut()
         .insert("x-accel-buffering", http::HeaderValue::from_static("no"));
     Ok(response)
+}
+
+/// When the watch has to end whatever happens, and what is said then.
+async fn departure(api: Arc<Api>, sender: Option<Sender>, headers: HeaderMap) -> Option<Event> {
+    let parted = async {
+        match &sender {
+            Some(sender) => {
+                let period = api.limits.heartbeat;
+                api.auth.parted(&sender.caller, &headers, period).await
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = api.shutdown.cancelled() => None,
+        parted = parted => Some(end(&match parted {
+            Parted::Denied(denied) => denied.into(),
+            Parted::Changed => judged_anew(),
+        })),
+    }
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<Point>, Problem> {
@@ -131,6 +156,15 @@ fn unknown_rows() -> Problem {
     Problem::new(
         StatusCode::GONE,
         "who may not see every row can't resume: watch again without Last-Event-ID, \
+         and take the list that comes first",
+    )
+}
+
+/// What was told was judged by other roles; so there is nothing to go on from.
+fn judged_anew() -> Problem {
+    Problem::new(
+        StatusCode::GONE,
+        "what you may see has changed: watch again without Last-Event-ID, \
          and take the list that comes first",
     )
 }

@@ -317,6 +317,9 @@ impl Drop for Asked<'_> {
 /// A domain's and the system's tokens call for no tenant; what else they may
 /// do is by their roles.
 fn verified(token: Token) -> Verified {
+    // In whatever order they come, they are the same caller's.
+    let mut roles = token.roles;
+    roles.sort_unstable();
     let tenant = match token.scope {
         Scope::Project { id, name, .. } => Some(Tenant { id, name }),
         Scope::Domain(_) | Scope::System | Scope::Unscoped => None,
@@ -325,7 +328,7 @@ fn verified(token: Token) -> Verified {
         caller: Arc::new(Caller {
             id: token.user.id,
             name: token.user.name,
-            roles: token.roles,
+            roles,
             tenant,
         }),
         expires: token.expires,

@@ -213,20 +213,30 @@ impl Authenticator {
         }
     }
 
-    /// Ends once these headers prove nothing any more, by a look each
-    /// `period`: what goes on for long must not outlive its token.
-    pub(crate) async fn refused(&self, headers: HeaderMap, period: Duration) {
+    /// Ends once these headers don't prove this caller any more, by a look each
+    /// `period`: what goes on for long must outlive neither its token nor the
+    /// roles that it was judged by.
+    pub(crate) async fn parted(
+        &self,
+        caller: &Caller,
+        headers: &HeaderMap,
+        period: Duration,
+    ) -> Parted {
         let Scheme::Token(by) = &self.scheme else {
             return std::future::pending().await;
         };
-        if is_silent(&headers) {
+        if is_silent(headers) {
             // What everybody may do outlives no token.
             return std::future::pending().await;
         }
         loop {
             tokio::time::sleep(period).await;
-            if let Err(Refusal::Bad) = by.ask_with(&headers).await {
-                return;
+            match by.ask_with(headers).await {
+                Ok(now) if *now == *caller => {}
+                Ok(_) => return Parted::Changed,
+                Err(refusal @ Refusal::Bad) => return Parted::Denied(by.deny(&refusal)),
+                // Nobody can say so at the moment.
+                Err(_) => {}
             }
         }
     }
@@ -317,6 +327,15 @@ enum Refusal {
     Stale(u64),
     /// Keystone does not answer, or does not answer this server.
     Away,
+}
+
+/// Why a caller is no longer the one that he was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Parted {
+    /// His token proves nothing any more.
+    Denied(Denied),
+    /// It proves something else: other roles, say.
+    Changed,
 }
 
 /// Why a request is not listened to.

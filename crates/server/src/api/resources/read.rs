@@ -38,8 +38,7 @@ pub(super) async fn list(
     let snapshot = api.catalog.snapshot();
     known_parent(api, &snapshot, kind, parent.as_deref(), access)?;
     if query.watch {
-        let place = api.quotas.watch(request.extensions.get())?;
-        return watch::start(api, kind, parent, query, access, &request.headers, place).await;
+        return watch::start(api, kind, parent, query, access, request).await;
     }
 
     if right.is_everything() && parent.is_none() && query.is_plain() && columns.is_steady() {
