@@ -36,6 +36,15 @@ pub trait View {
     fn sees(&self, _row: &ResourceRef) -> bool {
         true
     }
+    /// Whether whoever writes may be told this property of this row, by name
+    /// and value.
+    fn tells(&self, _row: &Row, _property: &str) -> bool {
+        true
+    }
+    /// Whether whoever writes may be told that there is this kind.
+    fn knows(&self, _kind: &str) -> bool {
+        true
+    }
     /// Whether `row` may name that row by this property: it sees the row, or
     /// the name was there before.
     fn may_name(&self, _row: &Row, _property: &str, _named: &ResourceRef) -> bool {

@@ -66,16 +66,15 @@ pub(super) fn check(
 ) {
     for (name, relation, value) in relations(kind, row) {
         let named = resolve(schemas.get(&relation.kind), view, relation, value);
-        if !named.is_some_and(|named| view.may_name(row, name, &named)) {
-            broken.push(Broken::Invalid(Violation::of(
-                name,
-                format!(
-                    "Related resource does not exist: no {} has the {} {}",
-                    relation.kind,
-                    relation.by,
-                    crate::value::brief(value)
-                ),
-            )));
+        if named.is_some_and(|named| view.may_name(row, name, &named)) {
+            continue;
         }
+        let mut message = "Related resource does not exist".to_owned();
+        if view.knows(&relation.kind) && view.tells(row, name) {
+            let value = crate::value::brief(value);
+            let Relation { kind, by, .. } = relation;
+            message += &format!(": no {kind} has the {by} {value}");
+        }
+        broken.push(Broken::Invalid(Violation::of(name, message)));
     }
 }

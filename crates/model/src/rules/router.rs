@@ -25,16 +25,24 @@ pub(super) fn check(
     row: &mut Row,
     broken: &mut Vec<Broken>,
 ) {
-    let Some(right) = address_of_router(schemas, kind, view, row) else {
+    let Some(router) = router_of(schemas, kind, view, row) else {
+        return;
+    };
+    let Some(right) = router.text(MGMT_ADDR) else {
         return;
     };
     match row.text(MGMT_ADDR) {
-        None => set(kind, &mut row.body, right),
-        Some(given) if same(given, &right) => {}
-        Some(given) => broken.push(Broken::Invalid(Violation::of(
-            MGMT_ADDR,
-            format!("must be {right:?}, the mgmt_addr of its router, not {given:?}: leave it out to have it filled in"),
-        ))),
+        None => set(kind, &mut row.body, right.to_owned()),
+        Some(given) if same(given, right) => {}
+        Some(given) => {
+            let told = view.tells(&router, MGMT_ADDR) && view.tells(row, MGMT_ADDR);
+            let words = match told {
+                true => format!("must be {right:?}, the mgmt_addr of its router, not {given:?}"),
+                false => "must be the mgmt_addr of its router".to_owned(),
+            };
+            let message = words + ": leave it out to have it filled in";
+            broken.push(Broken::Invalid(Violation::of(MGMT_ADDR, message)));
+        }
     }
 }
 
@@ -43,7 +51,8 @@ pub(super) fn same(a: &str, b: &str) -> bool {
     Format::MgmtAddr.key(a) == Format::MgmtAddr.key(b)
 }
 
-fn address_of_router(schemas: &Schemas, kind: &Kind, view: &dyn View, row: &Row) -> Option<String> {
+/// The router that a row with a management address belongs to.
+fn router_of(schemas: &Schemas, kind: &Kind, view: &dyn View, row: &Row) -> Option<Row> {
     kind.properties.get(MGMT_ADDR)?;
     let mut relations = reference::relations(kind, row);
     let (property, relation, value) =
@@ -52,8 +61,7 @@ fn address_of_router(schemas: &Schemas, kind: &Kind, view: &dyn View, row: &Row)
     if !view.may_name(row, property, &named) {
         return None;
     }
-    let router = view.get(&named.kind, &named.id)?;
-    router.text(MGMT_ADDR).map(str::to_owned)
+    view.get(&named.kind, &named.id)
 }
 
 /// Puts a value in, keeping the schema's order.

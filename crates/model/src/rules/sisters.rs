@@ -26,24 +26,29 @@ pub(super) fn check(view: &dyn View, row: &Row, broken: &mut Vec<Broken>) {
         let Some(other) = sisters.iter().find(|other| !same(other, name)) else {
             continue;
         };
-        let right = match value(other, name) {
-            Value::Null => "left unset".to_owned(),
-            set => brief(set),
-        };
         let sister = match view.sees(&other.reference()) {
             true => other.reference().to_string(),
             false => "another row".to_owned(),
         };
-        broken.push(Broken::Invalid(Violation::of(
-            name,
-            format!(
-                "must be {right} as in {sister}: both rows are statement {} of policy {} for {}; \
-                 change all of them in one transaction, or delete the others first",
+        let right = match value(other, name) {
+            _ if !view.tells(other, name) => "the same".to_owned(),
+            Value::Null => "left unset".to_owned(),
+            set => brief(set),
+        };
+        let statement = match SHARED.iter().all(|name| view.tells(row, name)) {
+            true => format!(
+                "statement {} of policy {} for {}",
                 brief(value(row, "statement_name")),
                 brief(value(row, "policy_name")),
                 value(row, "apply_direction").as_str().unwrap_or_default(),
             ),
-        )));
+            false => "one statement".to_owned(),
+        };
+        let message = format!(
+            "must be {right} as in {sister}: both rows are {statement}; \
+             change all of them in one transaction, or delete the others first"
+        );
+        broken.push(Broken::Invalid(Violation::of(name, message)));
     }
 }
 

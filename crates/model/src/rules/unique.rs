@@ -57,19 +57,24 @@ pub(super) fn check(kind: &Kind, view: &dyn View, row: &Row, broken: &mut Vec<Br
         // The last column is the narrowest: the neighbor's address, not its router.
         let (scope, name) = label.rsplit_once('+').unwrap_or(("", &label));
         let shown = |name: &str| brief(row.body.get(name).unwrap_or(&Value::Null));
-        let within: Vec<String> = scope
-            .split_terminator('+')
+        let told = |name: &&str| view.tells(row, name);
+        let columns = scope.split_terminator('+').filter(told);
+        let within: Vec<String> = columns
             .map(|name| format!("{name} {}", shown(name)))
             .collect();
         let within = match within.as_slice() {
             [] => String::new(),
             several => format!(" with {}", several.join(", ")),
         };
+        let value = match told(&name) {
+            true => format!("{}{within} ", shown(name)),
+            false => String::new(),
+        };
         let by_whom = match view.sees(&by) {
             true => format!(" by {by}"),
             false => String::new(),
         };
-        let message = format!("{}{within} is taken{by_whom}", shown(name));
+        let message = format!("{value}is taken{by_whom}");
         broken.push(Broken::Taken {
             violation: Violation::of(name, message),
             by,

@@ -1,4 +1,5 @@
-//! What must hold between the properties of one row of a built-in kind.
+//! What must hold between the properties of one row of a built-in kind. Each
+//! word says of which other properties it tells: not everybody may see them.
 
 use super::Violation;
 use crate::config::{HOLD_TIME, Zebra};
@@ -30,7 +31,7 @@ fn neighbor(body: &Body, violations: &mut Vec<Violation>) {
         violations.push(Violation::of(
             "keepalive_interval",
             format!("must be less than the hold_time of {hold}, or the session falls between two KEEPALIVEs"),
-        ));
+        ).beside(&["hold_time"]));
     }
     let address = |name: &str| body.get(name)?.as_str()?.parse::<IpAddr>().ok();
     for name in ["neighbor_addr", "local_address"] {
@@ -43,15 +44,11 @@ fn neighbor(body: &Body, violations: &mut Vec<Violation>) {
     }
     if let (Some(local), Some(remote)) = (address("local_address"), address("neighbor_addr")) {
         if local.is_ipv4() != remote.is_ipv4() {
-            violations.push(Violation::of(
-                "local_address",
-                format!("must be of the same family as the neighbor_addr {remote}"),
-            ));
+            let message = format!("must be of the same family as the neighbor_addr {remote}");
+            violations.push(Violation::of("local_address", message).beside(&["neighbor_addr"]));
         } else if local == remote {
-            violations.push(Violation::of(
-                "local_address",
-                "must not be the neighbor's own address",
-            ));
+            let message = "must not be the neighbor's own address";
+            violations.push(Violation::of("local_address", message).beside(&["neighbor_addr"]));
         }
     }
 }
@@ -62,6 +59,15 @@ fn is_broken(violations: &[Violation], name: &str) -> bool {
     violations.iter().any(|v| v.pointer == pointer)
 }
 
+/// What says which gobgpd and which zebra are to work together.
+const PAIR: [&str; 5] = [
+    "fib",
+    "gobgp_version",
+    "zebra_version",
+    "zebra_software_name",
+    "zebra_confirmed",
+];
+
 fn router(body: &Body, violations: &mut Vec<Violation>) {
     const NEEDED: [&str; 3] = ["zebra_url", "zebra_version", "zebra_software_name"];
     const CONFIRMED: &str = "zebra_confirmed";
@@ -71,17 +77,15 @@ fn router(body: &Body, violations: &mut Vec<Violation>) {
     }
     if given("fib").is_none_or(|fib| fib != "zebra") {
         let alone = NEEDED.into_iter().chain([CONFIRMED]);
-        violations.extend(alone.filter(|name| given(name).is_some()).map(|name| {
-            Violation::of(
-                name,
-                "only goes with `fib: zebra`: leave it out, or set it to null",
-            )
-        }));
+        let message = "only goes with `fib: zebra`: leave it out, or set it to null";
+        let alone = alone.filter(|name| given(name).is_some());
+        violations.extend(alone.map(|name| Violation::of(name, message).beside(&["fib"])));
         return;
     }
     for name in NEEDED {
         if given(name).is_none() && !is_broken(violations, name) {
-            violations.push(Violation::of(name, "is required with `fib: zebra`"));
+            let message = "is required with `fib: zebra`";
+            violations.push(Violation::of(name, message).beside(&["fib"]));
         }
     }
     let text = |name: &str| given(name)?.as_str().map(str::to_owned);
@@ -98,13 +102,12 @@ fn router(body: &Body, violations: &mut Vec<Violation>) {
     };
     let declared = given("gobgp_version").and_then(Value::as_str);
     let confirmed = given(CONFIRMED) == Some(&Value::Bool(true));
-    match judge_pair(declared.and_then(Version::parse), &zebra) {
-        Pair::Breaks(why) => violations.push(Violation::of(software_name, why)),
-        Pair::Untried(why) if !confirmed && !is_broken(violations, CONFIRMED) => {
-            violations.push(Violation::of(CONFIRMED, why));
-        }
-        Pair::Untried(_) | Pair::Works => {}
-    }
+    let (name, why) = match judge_pair(declared.and_then(Version::parse), &zebra) {
+        Pair::Breaks(why) => (software_name, why),
+        Pair::Untried(why) if !confirmed && !is_broken(violations, CONFIRMED) => (CONFIRMED, why),
+        Pair::Untried(_) | Pair::Works => return,
+    };
+    violations.push(Violation::of(name, why).beside(&PAIR));
 }
 
 fn policyinfo(body: &Body, violations: &mut Vec<Violation>) {
@@ -112,9 +115,8 @@ fn policyinfo(body: &Body, violations: &mut Vec<Violation>) {
     let broken = |name: &str| is_broken(violations, name);
     let one_of = ["statement_action", "route_disposition"];
     if !one_of.iter().any(|name| given(name) || broken(name)) {
-        violations.push(Violation::of(
-            "statement_action",
-            "is required unless there is a route_disposition: the statement would do nothing",
-        ));
+        let message =
+            "is required unless there is a route_disposition: the statement would do nothing";
+        violations.push(Violation::of("statement_action", message).beside(&["route_disposition"]));
     }
 }

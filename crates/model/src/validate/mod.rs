@@ -30,6 +30,10 @@ pub struct Violation {
     pub pointer: String,
     /// What is wrong and what would be right. Never a secret's value.
     pub message: String,
+    /// The other properties of the row that the message tells of: not for who
+    /// may not see them.
+    #[serde(skip)]
+    pub beside: &'static [&'static str],
 }
 
 impl Violation {
@@ -38,12 +42,19 @@ impl Violation {
         Self {
             pointer: pointer.into(),
             message: message.into(),
+            beside: &[],
         }
     }
 
     /// Says what is wrong with the property `name`.
     pub fn of(name: &str, message: impl Into<String>) -> Self {
         Self::new(child("", name), message)
+    }
+
+    /// The message tells of these properties, too.
+    #[must_use]
+    pub fn beside(self, beside: &'static [&'static str]) -> Self {
+        Self { beside, ..self }
     }
 }
 

@@ -43,13 +43,16 @@ impl Router {
 fn routers(api: &Api, access: &Access) -> Vec<Router> {
     let snapshot = api.catalog.snapshot();
     let kind = api.catalog.schemas().get("router");
-    let seen = |row: &&Arc<Row>| kind.is_some_and(|kind| access.sees(kind, row).is_some());
-    let router = |row: &Arc<Row>| Router {
-        member: api.catalog.member_of(&row.id),
-        host_name: row.text("host_name").unwrap_or(&row.id).to_owned(),
-        id: row.id.clone(),
+    let router = |row: &Arc<Row>| {
+        let seen = access.sees(kind?, row)?;
+        let name = row.text("host_name").filter(|_| seen.contains("host_name"));
+        Some(Router {
+            member: api.catalog.member_of(&row.id),
+            host_name: name.unwrap_or(&row.id).to_owned(),
+            id: row.id.clone(),
+        })
     };
-    let mut routers: Vec<Router> = snapshot.rows("router").filter(seen).map(router).collect();
+    let mut routers: Vec<Router> = snapshot.rows("router").filter_map(router).collect();
     routers.sort_by(|a, b| a.host_name.cmp(&b.host_name));
     routers
 }

@@ -5,6 +5,7 @@ use super::fields::{Fields, text};
 use super::problem::Problem;
 use super::query::Params;
 use super::{Api, body, routers};
+use crate::catalog;
 use axum::body::Body;
 use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
@@ -22,6 +23,10 @@ pub(super) const MAX_VERSION: usize = 64;
 /// More routes than a kernel holds.
 pub(super) const MAX_ROUTES: u64 = u32::MAX as u64;
 
+/// What is told of a router whose properties are hidden.
+const NOT_EXPECTED: &str = "no agent's reports are expected of this router: declare \
+    `fib: agent`, or start the agent without --server";
+
 /// `PUT /sdwan/v1/routers/ID/fib`.
 pub(super) async fn report(
     api: &Api,
@@ -31,7 +36,8 @@ pub(super) async fn report(
 ) -> Result<Response<Body>, Problem> {
     let (parts, body) = request.into_parts();
     Params::new(&parts.uri).finish(&[])?;
-    let router = routers::find(api, access, router)?.row.id.clone();
+    let found = routers::find(api, access, router)?;
+    let router = found.shown.row.id.clone();
     routers::allow(
         api,
         access,
@@ -42,7 +48,14 @@ pub(super) async fn report(
     let body = body::read(&api.limits, &parts.headers, body).await?;
     let report = parse(body)
         .map_err(|violations| Problem::violations(StatusCode::BAD_REQUEST, violations))?;
-    api.agents.report(&router, &report).await?;
+    let reported = api.agents.report(&router, &report).await;
+    let seen = ["host_name", "fib"]
+        .iter()
+        .all(|p| found.fields.contains(p));
+    reported.map_err(|error| match error {
+        catalog::Error::Conflict(_) if !seen => Problem::new(StatusCode::CONFLICT, NOT_EXPECTED),
+        error => error.into(),
+    })?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)

@@ -103,6 +103,15 @@ impl Problem {
         }
     }
 
+    /// The same in other words.
+    pub(crate) fn saying(self, detail: &str) -> Self {
+        Self {
+            detail: detail.to_owned(),
+            violations: Vec::new(),
+            ..self
+        }
+    }
+
     /// Several things wrong at once.
     pub(crate) fn violations(status: StatusCode, violations: Vec<Violation>) -> Self {
         let told = |v: &Violation| match v.pointer.as_str() {
@@ -123,7 +132,7 @@ impl Problem {
         }
         let moved = self.violations.into_iter().map(|v| Violation {
             pointer: place(&v.pointer),
-            message: v.message,
+            ..v
         });
         Self::violations(self.status, moved.collect())
     }

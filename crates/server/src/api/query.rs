@@ -83,10 +83,8 @@ impl Params {
     }
 
     pub(super) fn refuse(&mut self, name: &str, message: &str) {
-        self.wrong.push(Violation {
-            pointer: String::new(),
-            message: format!("parameter {name} {message}"),
-        });
+        let message = format!("parameter {name} {message}");
+        self.wrong.push(Violation::new("", message));
     }
 
     /// # Errors
@@ -94,10 +92,8 @@ impl Params {
     /// included; `known` are those that could have been meant.
     pub(crate) fn finish(mut self, known: &[&str]) -> Result<(), Problem> {
         for (name, _) in &self.pairs {
-            self.wrong.push(Violation {
-                pointer: String::new(),
-                message: unknown("parameter", name, known),
-            });
+            let message = unknown("parameter", name, known);
+            self.wrong.push(Violation::new("", message));
         }
         if self.wrong.is_empty() {
             Ok(())

@@ -12,7 +12,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use ipnet::IpNet;
 use sdwan_model::document::unknown;
-use sdwan_model::policy::Access;
+use sdwan_model::policy::{Access, Fields};
 use sdwan_model::schema::Kind;
 use sdwan_model::validate::Violation;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ pub(super) async fn plan(
     uri: &Uri,
 ) -> Result<Response<Body>, Problem> {
     Params::new(uri).finish(&[])?;
-    let router = find(api, access, router)?;
+    let router = find(api, access, router)?.shown;
     allow(
         api,
         access,
@@ -46,9 +46,10 @@ pub(super) async fn plan(
     let plan = api.live.plan(&router.row.id).await?;
     let holds = api.catalog.holds_on(&router.row.id);
     let mut document = plan_text::data(&plan);
-    name(&mut document, &router);
+    let host_name = router.row.text("host_name");
+    name(&mut document, &router, host_name);
     document["hold"] = (!holds.is_empty()).into();
-    let called = router.row.text("host_name").unwrap_or(&router.row.id);
+    let called = host_name.unwrap_or(&router.row.id);
     document["text"] = plan_text::text(&plan, called, &holds).into();
     Ok(respond(&document))
 }
@@ -64,17 +65,19 @@ pub(super) async fn rib(
     let prefix = params.one("prefix");
     params.finish(&["prefix"])?;
     let prefix = prefix.as_deref().map(network).transpose()?;
-    let router = find(api, access, router)?;
+    let found = find(api, access, router)?;
+    let router = &found.shown;
     allow(
         api,
         access,
         "read",
         &router.row.id,
-        &below(api, &router, "rib"),
+        &below(api, router, "rib"),
     )?;
-    let routes = api.live.rib(&router.row.id, prefix.as_deref()).await?;
+    let routes = api.live.rib(&router.row.id, prefix.as_deref()).await;
+    let routes = routes.map_err(|error| found.told(error.into()))?;
     let mut document = json!({ "routes": rib_text::data(&routes) });
-    name(&mut document, &router);
+    name(&mut document, router, found.host_name());
     document["text"] = rib_text::text(&routes).into();
     Ok(respond(&document))
 }
@@ -109,28 +112,22 @@ pub(super) async fn holds(
     params.finish(&[fresh::MIN_REVISION])?;
     fresh::reach(api, least, fresh::MIN_REVISION).await?;
     let snapshot = api.catalog.snapshot();
-    let seen = |(scope, _): &(Scope, Hold)| match scope {
-        Scope::All => true,
-        Scope::Router(id) => find(api, access, id).is_ok() || access.is_everything(),
-    };
     let show = |(scope, hold): (Scope, Hold)| {
         let mut shown = json!({ "since": hold.since, "why": hold.why });
         match scope {
             Scope::All => shown["router"] = "all".into(),
             Scope::Router(id) => {
-                let router = snapshot.get("router", &id);
-                shown["host_name"] = router
-                    .and_then(|r| Some(r.row.text("host_name")?.into()))
-                    .unwrap_or_default();
+                let router = find(api, access, &id).ok();
+                if router.is_none() && !access.is_everything() {
+                    return None;
+                }
+                shown["host_name"] = router.as_ref().and_then(Found::host_name).into();
                 shown["router"] = id.into();
             }
         }
-        shown
+        Some(shown)
     };
-    let holds: Vec<Value> = {
-        let holds = snapshot.holds().into_iter().filter(seen);
-        holds.map(show).collect()
-    };
+    let holds: Vec<Value> = snapshot.holds().into_iter().filter_map(show).collect();
     let mut response = respond(&json!({ "holds": holds }));
     let at = revision(snapshot.point());
     response.headers_mut().insert(X_REVISION, at);
@@ -154,7 +151,7 @@ pub(super) async fn hold(
             Scope::All
         }
         one => {
-            let id = find(api, access, one)?.row.id.clone();
+            let id = find(api, access, one)?.shown.row.id.clone();
             allow(api, access, action, &id, &format!("/sdwan/v1/holds/{id}"))?;
             Scope::Router(id)
         }
@@ -175,10 +172,7 @@ pub(super) async fn hold(
 /// The body of a hold: `{"why": "text"}`.
 fn why(body: &Value) -> Result<String, Problem> {
     let wrong = |pointer: &str, message: String| {
-        let violation = Violation {
-            pointer: pointer.to_owned(),
-            message,
-        };
+        let violation = Violation::new(pointer, message);
         Problem::violations(StatusCode::BAD_REQUEST, vec![violation])
     };
     let Some(object) = body.as_object() else {
@@ -200,17 +194,47 @@ fn why(body: &Value) -> Result<String, Problem> {
     }
 }
 
-/// A router by id or by host_name.
+/// A router, and what the caller sees of it.
+pub(super) struct Found {
+    pub(super) shown: Shown,
+    pub(super) fields: Fields,
+}
+
+impl Found {
+    /// Its name, for who may know it.
+    fn host_name(&self) -> Option<&str> {
+        let known = self.fields.contains("host_name");
+        self.shown.row.text("host_name").filter(|_| known)
+    }
+
+    /// What has become of a question to it, without its address where that is
+    /// hidden.
+    fn told(&self, problem: Problem) -> Problem {
+        match self.fields.contains("mgmt_addr") {
+            true => problem,
+            false => problem.saying("the router can't be asked now"),
+        }
+    }
+}
+
+/// A router by id, or by what is its alone, as far as the caller may know that.
 ///
 /// # Errors
 /// 404 where it is not there for the caller.
-pub(super) fn find(api: &Api, access: &Access, router: &str) -> Result<Shown, Problem> {
+pub(super) fn find(api: &Api, access: &Access, router: &str) -> Result<Found, Problem> {
     let missing = || Problem::not_found(&format!("router {router}"));
     let kind = api.catalog.schemas().get("router").ok_or_else(missing)?;
-    let shown = api.catalog.resolve(&kind.id, router)?;
-    match access.sees(kind, &shown.row) {
-        Some(_) => Ok(shown),
-        None => Err(missing()),
+    let shown = match api.catalog.resolve(&kind.id, router) {
+        Ok(shown) => shown,
+        Err(error) if access.list(kind).is_everything() => return Err(error.into()),
+        Err(_) => return Err(missing()),
+    };
+    let fields = access.sees(kind, &shown.row).ok_or_else(missing)?;
+    let mut named = shown.row.body.iter();
+    let known = named.any(|(name, value)| value == router && fields.contains(name));
+    match known || shown.row.id == router {
+        true => Ok(Found { shown, fields }),
+        false => Err(missing()),
     }
 }
 
@@ -237,9 +261,9 @@ fn below(api: &Api, router: &Shown, what: &str) -> String {
     format!("{url}/{}/{what}", router.row.id)
 }
 
-fn name(document: &mut Value, router: &Shown) {
+fn name(document: &mut Value, router: &Shown, host_name: Option<&str>) {
     document["router"] = router.row.id.as_str().into();
-    document["host_name"] = router.row.text("host_name").into();
+    document["host_name"] = host_name.into();
 }
 
 pub(super) fn respond(document: &Value) -> Response<Body> {

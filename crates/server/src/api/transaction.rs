@@ -93,7 +93,8 @@ fn kind(change: &Change) -> &str {
 /// Everything that makes no sense, whatever the rows may be.
 fn read(body: Value, kinds: &[&str]) -> Result<Vec<Change>, Vec<Violation>> {
     let mut wrong = Vec::new();
-    let mut refuse = |pointer: String, message: String| wrong.push(Violation { pointer, message });
+    let mut refuse =
+        |pointer: String, message: String| wrong.push(Violation::new(pointer, message));
     let Value::Object(mut object) = body else {
         refuse(String::new(), "must be an object with \"changes\"".into());
         return Err(wrong);

@@ -183,11 +183,12 @@ impl<'a> Drafts<'a> {
         }
     }
 
-    /// Refuses the change for this; answers the pointers.
-    fn refuse(&mut self, kind: &Kind, violations: Vec<Violation>) -> BTreeSet<String> {
+    /// Refuses the change of this row for that; answers the pointers.
+    fn refuse(&mut self, kind: &Kind, id: &str, violations: Vec<Violation>) -> BTreeSet<String> {
+        let stored = self.base.live(&kind.id, id).map(|declared| &*declared.row);
         let pointers = violations.iter().map(|v| v.pointer.clone()).collect();
         for violation in violations {
-            let violation = judge::discreet(self.access, kind, violation);
+            let violation = judge::discreet(self.access, kind, stored, violation);
             self.refusals.invalid(Some(self.change), violation);
         }
         pointers
@@ -202,11 +203,11 @@ impl<'a> Drafts<'a> {
     ) -> Result<ResourceRef, Error> {
         judge::new(self.access, kind, &mut body)?;
         if let (Some(of), Some(parent)) = (&kind.parent, parent) {
-            self.adopt(kind, &mut body, of, parent);
+            self.adopt(kind, &mut body, of, parent, id);
         }
         let (mut body, wrong) = match validate::create(kind, body) {
             Ok(body) => (body, BTreeSet::new()),
-            Err(refused) => (refused.right, self.refuse(kind, refused.violations)),
+            Err(refused) => (refused.right, self.refuse(kind, id, refused.violations)),
         };
         if wrong.is_empty() {
             judge::created(self.access, kind, &body)?;
@@ -248,7 +249,7 @@ impl<'a> Drafts<'a> {
     }
 
     /// A nested URL names the parent; the body may say the same.
-    fn adopt(&mut self, kind: &Kind, body: &mut Value, of: &str, parent: &str) {
+    fn adopt(&mut self, kind: &Kind, body: &mut Value, of: &str, parent: &str, id: &str) {
         let Value::Object(members) = body else {
             return;
         };
@@ -256,7 +257,7 @@ impl<'a> Drafts<'a> {
         let parent = Value::String(parent.to_owned());
         if members.get(&property).is_some_and(|given| *given != parent) {
             let message = "is not the parent that the URL names";
-            self.refuse(kind, vec![Violation::of(&property, message)]);
+            self.refuse(kind, id, vec![Violation::of(&property, message)]);
         }
         members.insert(property, parent);
     }
@@ -285,7 +286,7 @@ impl<'a> Drafts<'a> {
         expect(&resource, current.version, if_match)?;
         let (mut body, wrong) = match validate::update(kind, &current.body, patch, replace) {
             Ok(body) => (body, BTreeSet::new()),
-            Err(refused) => (refused.right, self.refuse(kind, refused.violations)),
+            Err(refused) => (refused.right, self.refuse(kind, id, refused.violations)),
         };
         if wrong.is_empty() {
             judge::updated(self.access, kind, &current, &body)?;
@@ -320,9 +321,9 @@ impl<'a> Drafts<'a> {
         }
         let mut body = body.clone();
         if let Value::Object(members) = &mut body {
-            let id = Value::String(id.to_owned());
-            if members.insert("id".to_owned(), id).is_some() {
-                self.refuse(&kind, vec![validate::fixed_id()]);
+            let given = Value::String(id.to_owned());
+            if members.insert("id".to_owned(), given).is_some() {
+                self.refuse(&kind, id, vec![validate::fixed_id()]);
             }
         }
         let row = self.create(&kind, body, parent, id)?;

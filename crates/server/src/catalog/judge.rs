@@ -205,20 +205,48 @@ fn whose(access: &Access, kind: &Kind, body: &Body) -> Option<String> {
     })
 }
 
+/// Whether a kind's property is there for the caller: he sees it in some row, or
+/// may give it.
+pub(super) fn names(access: &Access, kind: &Kind, property: &str) -> bool {
+    let mut actions = ["read", "create", "update"].iter();
+    actions.any(|action| access.fields(action, kind).contains(property))
+}
+
 /// What is wrong with a property that the caller may neither see nor give
-/// names it no more.
-pub(super) fn discreet(access: &Access, kind: &Kind, violation: Violation) -> Violation {
+/// names it no more, and what is wrong with another tells of none that he does
+/// not see in the row. `stored` is the row as it was, where it is not a new one.
+pub(super) fn discreet(
+    access: &Access,
+    kind: &Kind,
+    stored: Option<&Row>,
+    violation: Violation,
+) -> Violation {
     if access.is_everything() {
         return violation;
     }
     let name = violation.pointer.trim_start_matches('/');
     let name = name.split('/').next().unwrap_or_default();
-    let hidden = kind.properties.contains_key(name)
-        && ["read", "create", "update"]
-            .iter()
-            .all(|action| !access.fields(action, kind).contains(name));
-    match hidden {
-        true => Violation::new("", "a property that you may not see is missing or wrong"),
-        false => violation,
+    if kind.properties.contains_key(name) && !names(access, kind, name) {
+        let message = "a property that you may not see is missing, wrong or taken";
+        return Violation::new("", message);
+    }
+    let told = |name: &&str| tells(access, kind, stored, name);
+    if violation.beside.iter().all(told) {
+        return violation;
+    }
+    let message = "does not go with a property that you may not see";
+    Violation::new(violation.pointer, message)
+}
+
+/// Whether the caller may be told what a row says there. Of a new row, he has
+/// said it himself.
+pub(super) fn tells(access: &Access, kind: &Kind, stored: Option<&Row>, property: &str) -> bool {
+    match stored {
+        _ if access.is_everything() => true,
+        None => names(access, kind, property),
+        Some(row) => {
+            let seen = access.sees(kind, row);
+            seen.is_some_and(|fields| fields.contains(property))
+        }
     }
 }

@@ -177,6 +177,16 @@ impl Txn<'_> {
         Recording::new(self.setting.base, &self.drafts, self.setting.access).sees(row)
     }
 
+    /// What is wrong with a row, as far as the caller may be told.
+    fn discreet(&self, row: &ResourceRef, violation: Violation) -> Violation {
+        let Setting { base, access, .. } = self.setting;
+        let stored = base.live(&row.kind, &row.id).map(|d| &*d.row);
+        match base.kind(&row.kind) {
+            Some(kind) => judge::discreet(access, kind, stored, violation),
+            None => violation,
+        }
+    }
+
     /// Whether a row will refer to another, and whether it goes with it.
     fn refers(&self, by: &ResourceRef, to: &ResourceRef) -> (bool, bool) {
         let base = self.setting.base;
@@ -213,17 +223,21 @@ impl Txn<'_> {
             // One word on one property: the first is what is wrong in itself.
             broken.retain(|broken| !written.wrong.contains(&broken.violation().pointer));
             match written.change {
-                Some(change) => asked.extend(broken.into_iter().map(|b| (change, b))),
+                Some(change) => {
+                    let row = || resource.clone();
+                    asked.extend(broken.into_iter().map(|b| (change, row(), b)));
+                }
                 None => followed.extend(broken.into_iter().map(|b| (resource.clone(), b))),
             }
         }
         for condition in view.conditions() {
             self.when(condition);
         }
-        for (change, broken) in asked {
+        for (change, row, broken) in asked {
+            let violation = self.discreet(&row, broken.violation().clone());
             match broken {
-                Broken::Invalid(violation) => self.refusals.invalid(Some(change), violation),
-                Broken::Taken { violation, .. } => self.refusals.conflict(Some(change), violation),
+                Broken::Invalid(_) => self.refusals.invalid(Some(change), violation),
+                Broken::Taken { .. } => self.refusals.conflict(Some(change), violation),
             }
         }
         // Where a change itself is wrong, what follows from it is noise.
@@ -248,7 +262,7 @@ impl Txn<'_> {
     fn unique(&mut self) {
         let base = self.setting.base;
         let schemas = &base.context.schemas;
-        let mut taken: BTreeMap<String, ((String, String), ResourceRef)> = BTreeMap::new();
+        let mut taken: BTreeMap<String, (String, ResourceRef)> = BTreeMap::new();
         let mut freed: BTreeSet<String> = BTreeSet::new();
         for (resource, draft) in &self.drafts {
             let plural = base.plural(&resource.kind);
@@ -256,7 +270,7 @@ impl Txn<'_> {
             let row = draft.row();
             let after = row.map(|row| rules::unique_values(schemas, row));
             for value in after.into_iter().flatten() {
-                taken.insert(key(&value), (value, resource.clone()));
+                taken.insert(key(&value), (value.0, resource.clone()));
             }
             if let Some(before) = base.live(&resource.kind, &resource.id) {
                 freed.extend(rules::unique_values(schemas, &before.row).iter().map(key));
@@ -265,12 +279,13 @@ impl Txn<'_> {
         for key in freed.iter().filter(|key| !taken.contains_key(*key)) {
             self.then.delete(key.clone());
         }
-        for (key, (value, by)) in taken {
+        for (key, (label, by)) in taken {
             match base.unique_holder(&key) {
                 Some(holder) if holder == by.id => continue,
                 Some(_) if !freed.contains(&key) => {
                     let change = self.drafts.get(&by).and_then(Draft::change);
-                    self.refusals.conflict(change, still_held(&value));
+                    let violation = self.discreet(&by, still_held(&label));
+                    self.refusals.conflict(change, violation);
                 }
                 // Its holder is written by this commit too, under the
                 // condition that it is as it was.
@@ -316,6 +331,7 @@ impl Txn<'_> {
         let key = keys::config(base.plural(&row.kind), &row.id);
         self.then.put(key, Declared::encode(row, &sealed));
         if created && let Err(violation) = takeover::take(base, row, &mut self.then) {
+            let violation = self.discreet(&row.reference(), violation);
             self.refusals.conflict(written.change, violation);
         }
         Ok(())
@@ -369,9 +385,9 @@ fn effect(base: &State, resource: ResourceRef, draft: Draft) -> Option<Effect> {
 
 /// To the rules a row that is marked for deletion holds nothing, so that nobody
 /// refers to it any more; but its values are not free before it is gone.
-fn still_held((label, value): &(String, String)) -> Violation {
+fn still_held(label: &str) -> Violation {
     let property = label.rsplit('+').next().unwrap_or(label);
-    let message = format!("{value} is still held by a row that is being deleted: try again later");
+    let message = "is still held by a row that is being deleted: try again later";
     Violation::of(property, message)
 }
 

@@ -3,6 +3,7 @@
 //! conditions: a rule that held when it was judged holds when it is stored.
 
 use super::draft::Draft;
+use super::judge;
 use crate::keys;
 use crate::mirror::record::Declared;
 use crate::mirror::{Found, State};
@@ -178,6 +179,17 @@ impl View for Recording<'_> {
         let kind = self.base.kind(&row.kind);
         let named = kind.zip(draft.or_else(stored));
         named.is_some_and(|(kind, row)| self.access.sees(kind, row).is_some())
+    }
+
+    fn tells(&self, row: &Row, property: &str) -> bool {
+        let stored = self.base.live(&row.kind, &row.id).map(|d| &*d.row);
+        let kind = self.base.kind(&row.kind);
+        kind.is_some_and(|kind| judge::tells(self.access, kind, stored, property))
+    }
+
+    fn knows(&self, kind: &str) -> bool {
+        let kind = self.base.kind(kind);
+        kind.is_some_and(|kind| self.access.knows("*", kind))
     }
 
     fn may_name(&self, row: &Row, property: &str, named: &ResourceRef) -> bool {

@@ -105,7 +105,9 @@ fn broken(state: &State, index: &Index, key: Option<&str>) -> Vec<String> {
             for broken in broken.err().into_iter().flatten() {
                 // What is taken twice is named by the index.
                 if let Broken::Invalid(violation) = broken {
-                    let Violation { pointer, message } = violation;
+                    let Violation {
+                        pointer, message, ..
+                    } = violation;
                     problems.push(format!("{at}: {pointer}: {message}"));
                 }
             }

@@ -5,6 +5,7 @@ mod about;
 mod audit;
 mod bad_input;
 mod cluster;
+mod discreet;
 mod fake;
 mod fib;
 mod fresh;
