@@ -105,6 +105,39 @@ pub(super) fn gate(access: &Access, found: &Matched<'_>, method: &Method) -> Res
     allow(access, action(method), path)
 }
 
+/// The header of a 405 and of OPTIONS: the methods that the caller may ever
+/// use there. No row is looked at, so it tells of none.
+pub(super) fn allow_header(access: &Access, found: &Matched<'_>) -> String {
+    let may = |method: &&Method| {
+        let action = action(method);
+        let on = |action, kind| !access.on(action, kind, found.id()).is_nothing();
+        match found.endpoint {
+            Endpoint::Collection(kind) | Endpoint::NestedCollection(kind) => match action {
+                "create" => !access.create(kind).is_nothing(),
+                _ => !access.list(kind).is_nothing(),
+            },
+            Endpoint::Item(kind) | Endpoint::NestedItem(kind) => {
+                let creates = **method == Method::PUT && !access.create(kind).is_nothing();
+                on(action, kind) || creates
+            }
+            Endpoint::Actions(kind, methods, names) => {
+                let mut named = methods.iter().zip(names);
+                named.any(|(known, name)| known == *method && access.knows(name, kind))
+            }
+            Endpoint::Hold => access.reaches(action, "/sdwan/v1/holds/"),
+            Endpoint::Fib => access.reaches(action, "/sdwan/v1/routers/"),
+            _ => gate(access, found, method).is_ok(),
+        }
+    };
+    let methods = found.endpoint.methods().iter().filter(may);
+    let mut names: Vec<&str> = methods.map(Method::as_str).collect();
+    if names.contains(&"GET") {
+        names.push("HEAD");
+    }
+    names.push("OPTIONS");
+    names.join(", ")
+}
+
 /// Whoever may do anything may have it, unless it is forbidden by name.
 fn trimmed(access: &Access, action: &str, path: &str) -> Result<(), Problem> {
     if access.is_nothing() || access.denies(action, path) {

@@ -110,16 +110,6 @@ impl Endpoint {
         }
     }
 
-    /// The header of a 405 and of OPTIONS.
-    pub(crate) fn allow(&self) -> String {
-        let mut names: Vec<&str> = self.methods().iter().map(Method::as_str).collect();
-        if names.contains(&"GET") {
-            names.push("HEAD");
-        }
-        names.push("OPTIONS");
-        names.join(", ")
-    }
-
     /// Whether its path ends with the id of what it is about.
     pub(crate) fn names_one(&self) -> bool {
         matches!(

@@ -163,11 +163,13 @@ pub(super) struct Sender {
 }
 
 /// Only probes, and what browsers ask before they ask, are not asked back who
-/// they are; but which kinds an operator has is not for everybody to find out.
-fn is_asked(found: Option<&Matched<'_>>, method: &Method) -> bool {
+/// they are; but which kinds an operator has is not for everybody to find out,
+/// and whoever says who he is wants to know what he may do.
+fn is_asked(found: Option<&Matched<'_>>, request: &Request<Body>) -> bool {
     let open = found.is_some_and(|found| found.endpoint.is_open());
     let own = |found: &Matched<'_>| found.endpoint.kind().is_some_and(|kind| !kind.builtin);
-    !open && (found.is_none_or(own) || *method != Method::OPTIONS)
+    let says = || *request.method() != Method::OPTIONS || !auth::is_silent(request.headers());
+    !open && (found.is_none_or(own) || says())
 }
 
 /// Who sent a request; with why he was not believed, where he may go on all the
@@ -233,7 +235,7 @@ async fn dispatch(
 ) -> Result<Response<Body>, Problem> {
     check_url(api, request.uri())?;
     api.guard.check(&request)?;
-    if !is_asked(found.as_ref(), request.method()) {
+    if !is_asked(found.as_ref(), &request) {
         let open = Arc::new(Access::everything());
         return route(api, found, request, &open).await;
     }
@@ -272,9 +274,12 @@ async fn route(
     let allowed = found.endpoint.methods();
     let method = match *request.method() {
         Method::HEAD if allowed.contains(&Method::GET) => Method::GET,
-        Method::OPTIONS => return Ok(options(found.endpoint)),
+        Method::OPTIONS => return Ok(options(&accesses::allow_header(access, &found))),
         ref method if allowed.contains(method) => method.clone(),
-        _ => return Err(Problem::method_not_allowed(found.endpoint.allow())),
+        _ => {
+            let allow = accesses::allow_header(access, &found);
+            return Err(Problem::method_not_allowed(allow));
+        }
     };
     match found.endpoint {
         Endpoint::Collection(kind) | Endpoint::NestedCollection(kind) => {
@@ -310,10 +315,10 @@ async fn route(
     }
 }
 
-fn options(endpoint: &Endpoint) -> Response<Body> {
+fn options(allow: &str) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
-    if let Ok(allow) = HeaderValue::from_str(&endpoint.allow()) {
+    if let Ok(allow) = HeaderValue::from_str(allow) {
         response.headers_mut().insert(ALLOW, allow);
     }
     response

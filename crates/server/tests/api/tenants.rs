@@ -1,7 +1,8 @@
 //! What a caller may not see is not there for him, wherever he looks.
 
-use crate::harness::{Reply, Setup};
+use crate::harness::{Reply, Setup, request};
 use crate::who::{Shared, TENANTS};
+use axum::body::Body;
 use http::{Method, StatusCode};
 use sdwan_server::config::{Auth, Config, Identity};
 use serde_json::{Value, json};
@@ -357,6 +358,59 @@ async fn properties_that_are_hidden_are_not_there() {
         .await
         .expect(400);
     assert!(!refused.to_string().contains("mean"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_methods_that_are_told_are_the_callers() {
+    let shared = Shared::start().await;
+    let table = [
+        ("reader@a", NETWORKS, "GET, HEAD, OPTIONS"),
+        ("operator@a", NETWORKS, "GET, POST, HEAD, OPTIONS"),
+        (
+            "netadmin@a",
+            "/v2.0/networks/own",
+            "GET, PUT, PATCH, HEAD, OPTIONS",
+        ),
+        // No row is looked at.
+        (
+            "netadmin@a",
+            "/v2.0/networks/other",
+            "GET, PUT, PATCH, HEAD, OPTIONS",
+        ),
+        (
+            "netadmin@a",
+            "/v2.0/networks/absent",
+            "GET, PUT, PATCH, HEAD, OPTIONS",
+        ),
+        ("netadmin@a", "/v2.0/ledgers", "GET, HEAD, OPTIONS"),
+        ("netadmin@a", "/v2.0/networks/own/reboot", "POST, OPTIONS"),
+        ("reader@a", "/v2.0/networks/own/reboot", "OPTIONS"),
+        ("reader@a", "/sdwan/v1/holds/GoBGP-1", "OPTIONS"),
+        (
+            "operator",
+            "/sdwan/v1/holds/GoBGP-1",
+            "PUT, DELETE, OPTIONS",
+        ),
+        ("reader", "/sdwan/v1/routers/GoBGP-1/fib", "OPTIONS"),
+        ("admin", "/sdwan/v1/tokens", "GET, POST, HEAD, OPTIONS"),
+    ];
+    for (named, path, allow) in table {
+        let app = shared.for_caller(named).await;
+        let options = app.call("his", Method::OPTIONS, path, Value::Null);
+        let reply = options.await;
+        assert_eq!(reply.status, StatusCode::NO_CONTENT, "{named} {path}");
+        assert_eq!(reply.header("allow"), allow, "{named} {path}");
+        let brew = "BREW".parse().expect("a method");
+        let refused = app.send(request(brew, path, Body::empty())).await;
+        assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(refused.header("allow"), allow, "{named} {path}");
+    }
+    // Who does not say who he is hears what the server takes of anybody.
+    let netadmin = shared.for_caller("netadmin@a").await;
+    let hidden = netadmin.call("his", Method::OPTIONS, "/v2.0/routers", Value::Null);
+    hidden.await.expect(404);
+    let all = netadmin.send(request(Method::OPTIONS, "/v2.0/routers", Body::empty()));
+    assert_eq!(all.await.header("allow"), "GET, POST, HEAD, OPTIONS");
 }
 
 #[tokio::test]

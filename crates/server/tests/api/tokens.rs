@@ -74,6 +74,8 @@ async fn who_has_no_token_is_told_what_to_send_and_nothing_else() {
     for path in ["/healthz", "/readyz", "/healthcheck"] {
         app.get(path).await.expect(200);
     }
+    let asked = app.call("sdwan_x_y", Method::OPTIONS, ROUTERS, Value::Null);
+    asked.await.expect(401);
     let asked = app.send(request(Method::OPTIONS, ROUTERS, Body::empty()));
     assert_eq!(asked.await.status, StatusCode::NO_CONTENT);
 }
@@ -495,4 +497,6 @@ async fn a_watch_does_not_outlive_its_token() {
         "{}",
         watched.text
     );
+    let (_, end) = watched.text.rsplit_once("event: error").expect("an end");
+    assert!(end.contains("\"status\":401"), "{end}");
 }
