@@ -46,7 +46,7 @@ impl Search {
             Format::Wide => &HEADINGS[..],
             _ => &HEADINGS[..USUAL],
         };
-        Ok(table::plain_list(headings, &rows))
+        Ok(table::plain_list(headings, &rows) + &elsewhere(&answer))
     }
 
     /// The same as lines, after entry `after`; and the number of the last one
@@ -101,6 +101,22 @@ const HEADINGS: [&str; 9] = [
 ];
 const USUAL: usize = 7;
 
+/// Which servers have entries besides.
+fn elsewhere(answer: &Value) -> String {
+    let others = answer["others"].as_array().into_iter().flatten();
+    let words = |name: &Value| table::printable(name.as_str().unwrap_or("?"));
+    let one = |other: &Value| format!("{} ({})", words(&other["id"]), words(&other["address"]));
+    let others: Vec<String> = others.map(one).collect();
+    if others.is_empty() {
+        return String::new();
+    }
+    format!(
+        "These are the entries of {} alone. Each server has its own, ask these too: {}\n",
+        words(&answer["server"]),
+        others.join(", ")
+    )
+}
+
 fn entries(answer: &Value) -> impl Iterator<Item = &Value> {
     answer["entries"].as_array().into_iter().flatten()
 }
@@ -112,8 +128,10 @@ fn row(entry: &Value, format: Format) -> Vec<String> {
         other => other.to_string(),
     };
     let caller = &entry["caller"];
+    let asked = || format!("{} {}", text(&entry["method"]), text(&entry["path"]));
     let request = match entry["event"].as_str() {
-        Some("request") => format!("{} {}", text(&entry["method"]), text(&entry["path"])),
+        Some("request") => asked(),
+        Some("rest") => format!("{} (went on)", asked()),
         Some("repeated") => format!("{} more like it", entry["times"]),
         Some("lost") => format!("{} entries lost", entry["entries"]),
         Some(other) => format!("({other})"),
@@ -181,5 +199,16 @@ mod tests {
         let repeated =
             json!({"event": "repeated", "times": 480, "status": 401, "from": "192.0.2.1"});
         assert_eq!(row(&repeated, Format::Table)[3], "480 more like it");
+    }
+
+    #[test]
+    fn whose_entries_they_are_is_told_where_there_are_others() {
+        let one = json!({"server": "gw1", "others": [], "entries": []});
+        assert_eq!(elsewhere(&one), "");
+        let other = json!([{"id": "b", "address": "10.0.0.2:9998"}]);
+        let told = elsewhere(&json!({"server": "gw1", "others": other, "entries": []}));
+        let wanted = "These are the entries of gw1 alone. Each server has its own, ask these \
+                      too: b (10.0.0.2:9998)\n";
+        assert_eq!(told, wanted);
     }
 }

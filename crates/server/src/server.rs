@@ -3,7 +3,7 @@
 
 use crate::agents::Agents;
 use crate::api;
-use crate::audit::{self, Recorder};
+use crate::audit::{self, Recorder, Rest};
 use crate::auth::{self, Authenticator};
 use crate::catalog::{self, Catalog};
 use crate::cluster::{self, Membership, Steward, Tenure};
@@ -19,9 +19,19 @@ use sdwan_model::schema::Schemas;
 use sdwan_store::Store;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
+
+/// Why the server does something that nobody has asked it for.
+const UNFINISHED: &str = "a deletion goes on that was not finished when the server ended";
+const FIRST: &str = "there was no token yet: the first admin's is made";
+const LOST: &str = "started to make one more admin's token";
+
+/// How long work that no request waits for may take to stop.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the server needs from outside.
 pub struct Deps {
@@ -144,11 +154,21 @@ impl Server {
             tenure: Arc::new(tenure),
             format: catalog::FORMAT,
         };
-        let catalog = Catalog::open(Arc::clone(&deps.store), schemas, options).await?;
+        let rest = Rest::own(&audit, &schemas, UNFINISHED);
+        let catalog = Catalog::open_telling(
+            Arc::clone(&deps.store),
+            Arc::clone(&schemas),
+            options,
+            Some(Arc::new(rest)),
+        );
+        let catalog = catalog.await?;
         let auth = Authenticator::new(&config.auth, &catalog, deps.random)?;
         let auth = Arc::new(auth);
         let lost = config.auth.tokens.as_ref().is_some_and(|t| t.new_admin);
-        auth.begin(&config.admin_token(), lost).await?;
+        let first = Rest::own(&audit, &schemas, if lost { LOST } else { FIRST });
+        first
+            .during(auth.begin(&config.admin_token(), lost))
+            .await?;
         let agents = Arc::new(Agents::new(Arc::clone(&catalog), deps.settings.silence));
         let supervisor = Supervisor::new(Arc::clone(&catalog), deps.dial, deps.settings);
         let membership = Arc::new(Membership::new(
@@ -245,6 +265,10 @@ impl Server {
     pub async fn stop(self) {
         tracing::info!("stopping");
         tokio::join!(self.api.stop(), self.work.stop());
+        // Before the audit: nothing is done that it does not tell of.
+        if timeout(PATIENCE, self.catalog.end()).await.is_err() {
+            tracing::error!("a deletion did not stop in time");
+        }
         self.audit.stop().await;
         tracing::info!("stopped");
     }

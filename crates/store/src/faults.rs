@@ -18,6 +18,8 @@ pub enum Fault {
     LostRequest,
     /// It is carried out, but the answer gets lost: the outcome is unknown.
     LostAnswer,
+    /// It is carried out after so long.
+    Late(Duration),
 }
 
 /// Passes everything on to another store, except for what it is told not to.
@@ -123,6 +125,10 @@ impl Store for Faulty {
             None => store.commit(commit).await,
             Some(Fault::Unavailable) => Err(Error::Unavailable("refused for a test".into())),
             Some(Fault::LostRequest) => Ok(Outcome::Unknown),
+            Some(Fault::Late(by)) => {
+                tokio::time::sleep(by).await;
+                store.commit(commit).await
+            }
             Some(Fault::LostAnswer) => store.commit(commit).await.map(|_| Outcome::Unknown),
         }
     }

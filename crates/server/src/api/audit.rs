@@ -2,21 +2,24 @@
 //! is read.
 
 use super::Api;
-use super::columns::json;
+use super::columns::json as write_json;
 use super::problem::Problem;
 use super::query::Params;
 use super::routes::{Endpoint, Matched};
 use super::serve::{Sender, is_read};
-use crate::audit::{Change, Entry, Outcome, Query};
+use crate::audit::{Asked, Change, Entry, Outcome, Query, Rest};
 use crate::auth;
-use crate::catalog::{Effect, Held, Ledger};
+use crate::catalog::Ledger;
+use crate::cluster::Member;
 use crate::listen::Peer;
 use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use jiff::Timestamp;
-use sdwan_model::schema::{Property, Schemas};
+use sdwan_model::policy::Access;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// Entries in an answer, where nobody says how many, and the most.
 const USUAL: usize = 100;
@@ -78,8 +81,13 @@ impl Trail {
         }
         let found = api.routes.find(self.uri.path());
         let endpoint = found.as_ref().map(|found| found.endpoint);
-        let account = self.ledger.close();
-        let changed = !account.effects.is_empty();
+        let caller = sender.map(|sender| sender.caller.clone());
+        let asked = self.asked(request, found.as_ref(), status);
+        let schemas = api.catalog.schemas();
+        let account = self
+            .ledger
+            .close(|| Arc::new(Rest::of(&api.audit, schemas, caller.clone(), asked.clone())));
+        let changed = !account.is_empty();
         let dry_run = Params::new(&self.uri).flag("dry_run") && !changed;
         let read = dry_run || is_read(&self.method);
         // To a row that a policy hides, the answer is that it is not there.
@@ -90,38 +98,36 @@ impl Trail {
         }
         // Who revokes a token may name it by its text, and be told so.
         let by_token = matches!(endpoint, Some(Endpoint::Token));
-        let schemas = api.catalog.schemas();
-        let effects = account.effects.into_iter();
-        let named = found.as_ref().filter(|found| found.endpoint.names_one());
         let entry = Entry {
             time: api.audit.now(),
-            request: request.to_owned(),
-            caller: sender.map(|sender| sender.caller.clone()),
-            from: self.peer,
-            method: self.method.to_string(),
-            path: auth::masked(self.uri.path()).into_owned(),
-            route: found
-                .as_ref()
-                .map_or("none", |found| found.label)
-                .to_owned(),
-            kind: endpoint.and_then(|endpoint| Some(endpoint.kind()?.id.clone())),
-            id: named.map(|found| found.id().to_owned()),
-            dry_run,
-            status: status.as_u16(),
-            outcome: outcome(status, account.unknown),
+            caller,
+            asked: Some(Asked { dry_run, ..asked }),
+            outcome: outcome(status, !account.tried.is_empty()),
             detail: detail.filter(|_| !by_token).map(str::to_owned),
             revision: account.revision.map(|revision| revision.0),
-            changes: effects
-                .map(|effect| {
-                    let name = name(&effect, schemas);
-                    Change::new(effect, name)
-                })
-                .collect(),
+            changes: Change::of(account, schemas),
         };
         if read || !(status.is_success() || changed) {
             api.audit.record(entry);
         } else {
             api.audit.recorded(entry).await;
+        }
+    }
+
+    fn asked(&self, request: &str, found: Option<&Matched<'_>>, status: StatusCode) -> Asked {
+        let kind = found.and_then(|found| found.endpoint.kind());
+        let named = found.filter(|found| found.endpoint.names_one());
+        Asked {
+            request: request.to_owned(),
+            from: self.peer,
+            method: self.method.to_string(),
+            path: auth::masked(self.uri.path()).into_owned(),
+            route: found.map_or("none", |found| found.label).to_owned(),
+            kind: kind.map(|kind| kind.id.clone()),
+            id: named.map(|found| found.id().to_owned()),
+            dry_run: false,
+            status: status.as_u16(),
+            answered: false,
         }
     }
 
@@ -154,21 +160,12 @@ fn outcome(status: StatusCode, unknown: bool) -> Outcome {
     }
 }
 
-/// What people call it: its `name`, or a unique text.
-fn name(effect: &Effect, schemas: &Schemas) -> Option<String> {
-    let row = match effect.after.as_ref().or(effect.before.as_ref())? {
-        Held::Other(value) => return value["name"].as_str().map(str::to_owned),
-        Held::Row(row) => row,
-    };
-    let named = |(name, p): &(&String, &Property)| {
-        !p.secret && *name != "id" && (p.unique || *name == "name")
-    };
-    let mut names = schemas.get(&effect.kind)?.properties.iter().filter(named);
-    names.find_map(|(name, _)| row.text(name).map(str::to_owned))
-}
-
 /// `GET /sdwan/v1/audit`.
-pub(super) async fn search(api: &Api, uri: &Uri) -> Result<Response<Body>, Problem> {
+pub(super) async fn search(
+    api: &Api,
+    access: &Access,
+    uri: &Uri,
+) -> Result<Response<Body>, Problem> {
     let query = query(uri)?;
     let Some((server, file)) = api.audit.place() else {
         let message = "this server keeps no audit: see `audit` of its configuration";
@@ -183,11 +180,13 @@ pub(super) async fn search(api: &Api, uri: &Uri) -> Result<Response<Body>, Probl
     })?;
     // The lines as they stand in the file: their MACs are over these bytes.
     let mut out = b"{\"server\":".to_vec();
-    json(&mut out, server);
+    write_json(&mut out, server);
     out.extend_from_slice(b",\"more\":");
-    json(&mut out, &page.more);
+    write_json(&mut out, &page.more);
     out.extend_from_slice(b",\"last\":");
-    json(&mut out, &page.last);
+    write_json(&mut out, &page.last);
+    out.extend_from_slice(b",\"others\":");
+    write_json(&mut out, &others(api, access));
     out.extend_from_slice(b",\"entries\":[");
     out.extend_from_slice(&page.entries.join(&b','));
     out.extend_from_slice(b"]}");
@@ -196,6 +195,17 @@ pub(super) async fn search(api: &Api, uri: &Uri) -> Result<Response<Body>, Probl
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// The servers that share the store, each of which tells of itself alone: so
+/// that nobody takes one's audit for everybody's.
+fn others(api: &Api, access: &Access) -> Value {
+    let shown = access.allows("read", "/sdwan/v1/cluster");
+    let me = api.catalog.tenure().instance();
+    let members = api.membership.members().into_iter();
+    let others = members.filter(|(id, _)| shown && id != me);
+    let other = |(id, member): (String, Member)| json!({ "id": id, "address": member.address });
+    others.map(other).collect()
 }
 
 const PARAMETERS: [&str; 9] = [

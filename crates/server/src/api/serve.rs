@@ -308,7 +308,7 @@ async fn route(
             about::document(api, found.endpoint, found.id(), access)
         }
         Endpoint::Cluster => cluster::show(api, access, request.uri()),
-        Endpoint::Audit => audit::search(api, request.uri()).await,
+        Endpoint::Audit => audit::search(api, access, request.uri()).await,
         Endpoint::Healthz => Ok(about::healthz()),
         Endpoint::Readyz => about::readyz(api),
         Endpoint::Metrics => about::metrics(api).await,

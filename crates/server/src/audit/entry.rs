@@ -2,8 +2,9 @@
 //! what it changed. Rows come with their secrets masked; that one was set is
 //! told, what it is is not.
 
-use crate::catalog::{Effect, Held};
+use crate::catalog::{Account, Effect, Held};
 use sdwan_model::policy::Caller;
+use sdwan_model::schema::{Property, Schemas};
 use serde::Serialize;
 use serde_json::Value;
 use std::net::SocketAddr;
@@ -25,7 +26,7 @@ pub enum Outcome {
     Refused,
     /// Not done, for a reason of the server's.
     Failed,
-    /// The store did not say whether it is done: `changes` is what was tried.
+    /// The store did not say whether what was `tried` of the changes is done.
     Unknown,
 }
 
@@ -34,20 +35,36 @@ impl Outcome {
     pub const NAMES: [&str; 4] = ["done", "refused", "failed", "unknown"];
 }
 
-/// One request, or something else that somebody did.
+/// One request, what came of it after its answer, or something that the server
+/// did by itself.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// When it was answered, RFC 3339.
+    /// When it was done, RFC 3339.
     pub time: String,
-    /// The log's name of the request.
-    pub request: String,
-    /// Who; `None` where that was not proved.
+    /// Who; `None` where that was not proved, and of the server itself.
     pub caller: Option<Arc<Caller>>,
+    /// What was asked for; `None` where nobody did.
+    pub asked: Option<Asked>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why it was not done; of the server itself, why it was.
+    pub detail: Option<String>,
+    /// The store's revision that has it.
+    pub revision: Option<u64>,
+    /// Every row that it changed.
+    pub changes: Vec<Change>,
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The log's name of it.
+    pub request: String,
     /// From where, as the connection says.
     pub from: Option<SocketAddr>,
-    /// The request's method.
+    /// Its method.
     pub method: String,
-    /// The request's path; never its parameters, which may be anything.
+    /// Its path; never its parameters, which may be anything.
     pub path: String,
     /// Which of the API's few routes.
     pub route: String,
@@ -59,14 +76,8 @@ pub struct Entry {
     pub dry_run: bool,
     /// The answer's status.
     pub status: u16,
-    /// What that means.
-    pub outcome: Outcome,
-    /// Why it was not done.
-    pub detail: Option<String>,
-    /// The store's revision that has it.
-    pub revision: Option<u64>,
-    /// Every row that it changed.
-    pub changes: Vec<Change>,
+    /// The entry is about what came after the answer.
+    pub answered: bool,
 }
 
 /// One row's change.
@@ -75,13 +86,35 @@ pub struct Change {
     effect: Effect,
     /// What people call the row.
     name: Option<String>,
+    /// Nobody knows whether it is done.
+    tried: bool,
 }
 
 impl Change {
-    /// `name` is what people call it.
-    pub(crate) fn new(effect: Effect, name: Option<String>) -> Self {
-        Self { effect, name }
+    /// What was done, then what was tried.
+    pub(crate) fn of(account: Account, schemas: &Schemas) -> Vec<Self> {
+        let done = account.done.into_iter().map(|effect| (effect, false));
+        let tried = account.tried.into_iter().map(|effect| (effect, true));
+        let change = |(effect, tried)| Self {
+            name: name(&effect, schemas),
+            effect,
+            tried,
+        };
+        done.chain(tried).map(change).collect()
     }
+}
+
+/// What people call it: its `name`, or a unique text.
+fn name(effect: &Effect, schemas: &Schemas) -> Option<String> {
+    let row = match effect.after.as_ref().or(effect.before.as_ref())? {
+        Held::Other(value) => return value["name"].as_str().map(str::to_owned),
+        Held::Row(row) => row,
+    };
+    let named = |(name, p): &(&String, &Property)| {
+        !p.secret && *name != "id" && (p.unique || *name == "name")
+    };
+    let mut names = schemas.get(&effect.kind)?.properties.iter().filter(named);
+    names.find_map(|(name, _)| row.text(name).map(str::to_owned))
 }
 
 /// A line, as it is written.
@@ -90,21 +123,26 @@ struct Written<'a> {
     time: &'a str,
     server: &'a str,
     event: &'static str,
-    request: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<usize>,
     caller: Option<Who<'a>>,
     from: Option<SocketAddr>,
-    method: &'a str,
-    path: &'a str,
-    route: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dry_run: bool,
-    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
     outcome: Outcome,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
@@ -138,6 +176,8 @@ struct ChangeWritten<'a> {
     name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     version: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tried: bool,
     /// Secrets that were set, whatever the masks before and after.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     secrets: &'a [String],
@@ -182,6 +222,7 @@ impl Change {
             id,
             name: self.name.as_deref(),
             version,
+            tried: self.tried,
             secrets,
             before: before.as_ref().map(shown),
             after: after.as_ref().map(shown),
@@ -218,11 +259,16 @@ impl Entry {
     }
 
     fn written<'a>(&'a self, server: &'a str, part: Option<usize>) -> Written<'a> {
+        let asked = self.asked.as_ref();
         Written {
             time: &self.time,
             server,
-            event: "request",
-            request: &self.request,
+            event: match asked {
+                Some(asked) if asked.answered => "rest",
+                Some(_) => "request",
+                None => "server",
+            },
+            request: asked.map(|asked| &*asked.request),
             part,
             caller: self.caller.as_deref().map(|caller| Who {
                 id: &caller.id,
@@ -233,14 +279,14 @@ impl Entry {
                     name: &tenant.name,
                 }),
             }),
-            from: self.from,
-            method: &self.method,
-            path: cut(&self.path),
-            route: &self.route,
-            kind: self.kind.as_deref(),
-            id: self.id.as_deref().map(cut),
-            dry_run: self.dry_run,
-            status: self.status,
+            from: asked.and_then(|asked| asked.from),
+            method: asked.map(|asked| &*asked.method),
+            path: asked.map(|asked| cut(&asked.path)),
+            route: asked.map(|asked| &*asked.route),
+            kind: asked.and_then(|asked| asked.kind.as_deref()),
+            id: asked.and_then(|asked| asked.id.as_deref()).map(cut),
+            dry_run: asked.is_some_and(|asked| asked.dry_run),
+            status: asked.map(|asked| asked.status),
             outcome: self.outcome,
             detail: self.detail.as_deref().map(cut),
             revision: self.revision,

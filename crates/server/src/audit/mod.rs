@@ -17,6 +17,7 @@ mod entry;
 mod file;
 mod published;
 mod query;
+mod rest;
 mod syslog;
 mod verify;
 mod writer;
@@ -26,8 +27,9 @@ mod tests;
 
 pub use chain::Key;
 pub use check::{Checked, check};
-pub use entry::{Change, Entry, Outcome};
+pub use entry::{Asked, Change, Entry, Outcome};
 pub(crate) use query::Query;
+pub(crate) use rest::Rest;
 pub use syslog::Address as Syslog;
 pub use verify::{Break, How, Report};
 

@@ -266,12 +266,13 @@ impl Pending {
 /// Which refusals count together; `None` for what is always an entry.
 fn sort(entry: &Entry) -> Option<Sort> {
     let refused = entry.outcome == Outcome::Refused && entry.changes.is_empty();
-    refused.then(|| Sort {
+    let asked = entry.asked.as_ref().filter(|_| refused)?;
+    Some(Sort {
         by: match &entry.caller {
             Some(caller) => By::Caller(caller.id.clone()),
-            None => By::Address(entry.from.map(|from| from.ip())),
+            None => By::Address(asked.from.map(|from| from.ip())),
         },
-        status: entry.status,
+        status: asked.status,
     })
 }
 

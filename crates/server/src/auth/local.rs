@@ -150,6 +150,7 @@ impl Tokens {
         // Of servers that start at once, one makes it.
         let when = Condition::NoneUnder(keys::TOKENS.to_owned());
         let then = vec![made.put()];
+        ledger::trying(|| vec![effect(&made.id, None, Some(&made.stored))]);
         match self.catalog.commit_on(&base, vec![when], then).await {
             Ok(()) => Ok(Some(made)),
             Err(Error::Contended) => Ok(None),

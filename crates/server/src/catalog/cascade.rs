@@ -8,7 +8,7 @@
 
 use super::ops::{self, Ops};
 use super::view::{Stored, row_condition};
-use super::{Catalog, DeleteOptions, Error, draft, ledger};
+use super::{Catalog, DeleteOptions, Error, Ledger, Rest, draft, ledger};
 use crate::keys;
 use crate::mirror::record::{Declared, Leaving};
 use crate::mirror::{ROUTER, State};
@@ -102,11 +102,12 @@ impl Catalog {
         resource: ResourceRef,
         force: bool,
     ) -> Result<(), Error> {
-        self.mark(&resource, force).await?;
         let catalog = Arc::clone(self);
-        let work = ledger::inherited(async move { catalog.finish(&resource).await });
-        let work = tokio::spawn(work);
-        work.await.unwrap_or_else(|error| {
+        let work = ledger::inherited(async move {
+            catalog.mark(&resource, force).await?;
+            catalog.finish(&resource).await
+        });
+        self.cascades.spawn(work).await.unwrap_or_else(|error| {
             let message = format!("the cascade stopped: {error}");
             Err(Error::Store(sdwan_store::Error::Unavailable(message)))
         })
@@ -148,10 +149,41 @@ impl Catalog {
         }
     }
 
+    /// Goes on with deletions that an earlier server has not finished.
+    pub(super) fn go_on(
+        self: &Arc<Self>,
+        unfinished: Vec<ResourceRef>,
+        rest: Option<Arc<dyn Rest>>,
+    ) {
+        for resource in unfinished {
+            let catalog = Arc::clone(self);
+            let ledger = rest.clone().map(Ledger::telling).unwrap_or_default();
+            self.cascades.spawn(ledger::apart(ledger, async move {
+                if let Err(error) = catalog.finish(&resource).await {
+                    tracing::error!(%resource, %error, "the deletion is not finished: delete it again");
+                }
+            }));
+        }
+    }
+
+    /// Stops what no request waits for, after the commit that is under way:
+    /// the next start goes on with it.
+    pub(crate) async fn end(&self) {
+        self.ending.cancel();
+        self.cascades.close();
+        self.cascades.wait().await;
+    }
+
     /// The work after the mark; from the start or from where it stopped.
     pub(super) async fn finish(&self, resource: &ResourceRef) -> Result<(), Error> {
         let mut lost = Vec::new();
         loop {
+            tokio::select! {
+                biased;
+                // The next start goes on.
+                () = self.ending.cancelled() => return Ok(()),
+                () = ledger::ready() => {}
+            }
             let base = self.mirror.now();
             let record = base.record(&resource.kind, &resource.id);
             let mark = record.and_then(|r| r.leaving.as_deref());
@@ -167,6 +199,7 @@ impl Catalog {
                     lost.clear();
                     ledger::done(revision);
                     self.mirror.wait_for(revision).await;
+                    ledger::settle().await;
                 }
                 None => {
                     ledger::undone();

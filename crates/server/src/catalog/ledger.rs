@@ -4,6 +4,10 @@
 //! It goes with the task and not with the calls: it is asked for around
 //! everything that a request may do, and filled in at the few places that
 //! commit. Where nobody asks, nothing is kept.
+//!
+//! Work may go on when its request is answered: then whoever closed the ledger
+//! is told the [`Rest`] step by step, and nothing more is done before it is
+//! accounted for.
 
 use sdwan_model::resource::Row;
 use sdwan_store::Revision;
@@ -49,55 +53,136 @@ pub(crate) enum Held {
     Other(Value),
 }
 
-/// One request's.
-#[derive(Clone, Debug, Default)]
+/// Who is told what work comes to that no request waits for.
+#[async_trait::async_trait]
+pub(crate) trait Rest: Send + Sync {
+    /// Comes back once it is accounted for.
+    async fn tell(&self, account: Account);
+
+    /// Waits until something may be done that has to be accounted for.
+    async fn ready(&self);
+}
+
+/// One request's, or one of work that no request waits for.
+#[derive(Clone, Default)]
 pub(crate) struct Ledger(Arc<Mutex<Kept>>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Kept {
     done: Vec<Effect>,
     /// Sent to the store, which has not said yet what became of it.
     tried: Vec<Effect>,
     revision: Option<Revision>,
+    /// Pieces of work in tasks of their own.
+    working: usize,
+    /// Is told what comes from here on.
+    rest: Option<Arc<dyn Rest>>,
 }
 
 /// What a ledger holds in the end.
 #[derive(Debug, Default)]
 pub(crate) struct Account {
-    /// What was done, then what was tried.
-    pub(crate) effects: Vec<Effect>,
-    /// The last revision that has it.
+    pub(crate) done: Vec<Effect>,
+    /// Sent to the store, and nobody knows whether it is done.
+    pub(crate) tried: Vec<Effect>,
+    /// The last revision that has what was done.
     pub(crate) revision: Option<Revision>,
-    /// The last of it was tried, and nobody knows whether it is done.
-    pub(crate) unknown: bool,
+}
+
+impl Account {
+    /// Whether nothing may have changed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.done.is_empty() && self.tried.is_empty()
+    }
+}
+
+impl Kept {
+    fn take(&mut self, tried: bool) -> Account {
+        let tried = match tried {
+            true => std::mem::take(&mut self.tried),
+            false => Vec::new(),
+        };
+        Account {
+            done: std::mem::take(&mut self.done),
+            tried,
+            revision: self.revision.take(),
+        }
+    }
 }
 
 impl Ledger {
+    /// Of work that no request waits for.
+    pub(super) fn telling(rest: Arc<dyn Rest>) -> Self {
+        let ledger = Self::default();
+        ledger.kept().rest = Some(rest);
+        ledger
+    }
+
     /// Does the work, and keeps what it writes.
     pub(crate) async fn during<F: Future>(&self, work: F) -> F::Output {
         LEDGER.scope(self.clone(), work).await
     }
 
-    /// What was kept, once.
-    pub(crate) fn close(&self) -> Account {
-        let kept = std::mem::take(&mut *self.kept());
-        let unknown = !kept.tried.is_empty();
-        Account {
-            effects: kept.done.into_iter().chain(kept.tried).collect(),
-            revision: kept.revision,
-            unknown,
+    /// What was kept so far. What comes of work that goes on is told to
+    /// `rest`.
+    pub(crate) fn close(&self, rest: impl FnOnce() -> Arc<dyn Rest>) -> Account {
+        let mut kept = self.kept();
+        let goes_on = kept.working > 0;
+        if goes_on {
+            kept.rest = Some(rest());
         }
+        kept.take(!goes_on)
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Tells what was done, if anybody is told; of work that has `ended`, also
+    /// what was tried.
+    async fn settle(&self, ended: bool) {
+        let (rest, account) = {
+            let mut kept = self.kept();
+            kept.working -= usize::from(ended);
+            let Some(rest) = kept.rest.clone() else {
+                return;
+            };
+            (rest, kept.take(ended))
+        };
+        if !account.is_empty() {
+            rest.tell(account).await;
+        }
+    }
 }
 
 /// Work of this task's that goes on in another one.
 pub(super) fn inherited<F: Future>(work: F) -> impl Future<Output = F::Output> {
-    let ledger = LEDGER.try_with(Clone::clone).unwrap_or_default();
-    async move { ledger.during(work).await }
+    apart(LEDGER.try_with(Clone::clone).unwrap_or_default(), work)
+}
+
+/// Work that this ledger keeps account of to its end.
+pub(super) fn apart<F: Future>(ledger: Ledger, work: F) -> impl Future<Output = F::Output> {
+    ledger.kept().working += 1;
+    async move {
+        let output = ledger.during(work).await;
+        ledger.settle(true).await;
+        output
+    }
+}
+
+/// Waits until more may be done.
+pub(super) async fn ready() {
+    let rest = LEDGER.try_with(|ledger| ledger.kept().rest.clone());
+    if let Ok(Some(rest)) = rest {
+        rest.ready().await;
+    }
+}
+
+/// Waits until what was done is accounted for, where the request does not.
+pub(super) async fn settle() {
+    if let Ok(ledger) = LEDGER.try_with(Clone::clone) {
+        ledger.settle(false).await;
+    }
 }
 
 /// About to be sent to the store, in place of what was before.

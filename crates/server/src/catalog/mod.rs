@@ -40,7 +40,7 @@ mod write;
 pub use crate::keys::Scope;
 pub use crate::mirror::{Changes, Dirty, Event, Hold, Marks, Shown, What};
 pub use key::{forget_key, secrets_of};
-pub(crate) use ledger::{Effect, Held, Ledger};
+pub(crate) use ledger::{Account, Effect, Held, Ledger, Rest};
 pub use open::FORMAT;
 pub(crate) use open::stored_format;
 pub use point::{Point, Unreached};
@@ -58,7 +58,8 @@ use sdwan_store::{Revision, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// The resources. One for the whole server.
 pub struct Catalog {
@@ -72,6 +73,9 @@ pub struct Catalog {
     /// What workers have to say takes turns: after an outage all of them have
     /// something.
     words: Semaphore,
+    /// Deletions in several commits.
+    cascades: TaskTracker,
+    ending: CancellationToken,
     /// End with the catalog.
     _tasks: [AbortOnDropHandle<()>; 2],
 }

@@ -4,7 +4,7 @@
 use super::pulse::Pulse;
 use super::soundness::{Index, leftovers, misfits};
 use super::worker::WORDS_AT_ONCE;
-use super::{Catalog, Error, Options, key};
+use super::{Catalog, Error, Options, Rest, key};
 use crate::keys;
 use crate::mirror::{Context, Mirror, State};
 use sdwan_model::resource::ResourceRef;
@@ -12,7 +12,8 @@ use sdwan_model::schema::Schemas;
 use sdwan_store::{Condition, Listing, Op, Store};
 use std::sync::{Arc, Weak};
 use tokio::sync::Semaphore;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// The newest format that this server reads and writes. It goes up with every
 /// change that an older server would misread: 2 brought servers that share a
@@ -33,6 +34,20 @@ impl Catalog {
         store: Arc<dyn Store>,
         schemas: Arc<Schemas>,
         options: Options,
+    ) -> Result<Arc<Self>, Error> {
+        Self::open_telling(store, schemas, options, None).await
+    }
+
+    /// As [`Catalog::open`]; `rest` is told what comes of deletions that an
+    /// earlier server has not finished.
+    ///
+    /// # Errors
+    /// As [`Catalog::open`].
+    pub(crate) async fn open_telling(
+        store: Arc<dyn Store>,
+        schemas: Arc<Schemas>,
+        options: Options,
+        rest: Option<Arc<dyn Rest>>,
     ) -> Result<Arc<Self>, Error> {
         let listing = store.list(keys::ALL).await?;
         let newest = options.format;
@@ -62,6 +77,8 @@ impl Catalog {
                 leading: tokio::sync::Mutex::default(),
                 pulse: Pulse::new(),
                 words: Semaphore::new(WORDS_AT_ONCE),
+                cascades: TaskTracker::new(),
+                ending: CancellationToken::new(),
                 _tasks: [follower, pulse].map(AbortOnDropHandle::new),
             }
         });
@@ -77,14 +94,7 @@ impl Catalog {
             catalog.say(|now| Index::of(now).repairs(now)).await?;
             catalog.say(leftovers).await?;
         }
-        for resource in unfinished {
-            let catalog = Arc::clone(&catalog);
-            tokio::spawn(async move {
-                if let Err(error) = catalog.finish(&resource).await {
-                    tracing::error!(%resource, %error, "the deletion is not finished: delete it again");
-                }
-            });
-        }
+        catalog.go_on(unfinished, rest);
         Ok(catalog)
     }
 

@@ -1,16 +1,24 @@
 //! Who did what: what is written of a request, and who may read it.
 
 use crate::harness::{App, NEIGHBORS, ROUTERS, Setup, app, gobgp, neighbor, request};
+use crate::socket::{anywhere, deps};
 use axum::body::Body;
 use http::{Method, StatusCode};
 use proptest::prelude::*;
 use sdwan_model::policy::Caller;
-use sdwan_server::audit::{Entry, Key, Outcome, Recorder, check};
+use sdwan_server::audit::{Asked, Entry, Key, Outcome, Recorder, check};
+use sdwan_server::catalog::{Catalog, WriteOptions};
 use sdwan_server::config::{Audit, Auth, Config};
+use sdwan_server::limits::Limits;
 use sdwan_server::secrets::SecretBox;
+use sdwan_server::server::{Deps, Server};
+use sdwan_store::faults::{Fault, Faulty};
+use sdwan_store::memory::Memory;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tower::ServiceExt;
 
@@ -79,10 +87,13 @@ impl Audited {
 
 fn read(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).expect("a file");
+    // The last one may be on its way.
     let lines = text
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("JSON"));
-    lines.collect()
+        .split_inclusive('\n')
+        .filter(|line| line.ends_with('\n'));
+    lines
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
 }
 
 #[tokio::test]
@@ -210,7 +221,8 @@ async fn many_rows_of_one_request_are_several_lines() {
         .post("/sdwan/v1/transaction", body)
         .await
         .expect(200);
-    let entries = audited.requests();
+    let (_, mut entries) = audited.end().await;
+    entries.retain(|entry| entry["event"] == "request");
     assert!(entries.len() > 1);
     let parts: Vec<u64> = entries
         .iter()
@@ -517,13 +529,160 @@ async fn who_hangs_up_is_told_of_too() {
     .await;
 }
 
+/// A router with so many neighbors that they go in several commits.
+async fn crowded(catalog: &Arc<Catalog>) -> String {
+    let router = catalog.create("router", gobgp(1), WriteOptions::default());
+    let router = router.await.expect("a router").row.id.clone();
+    for n in 0..CROWD {
+        let body = neighbor(&format!("10.0.{}.{}", n / 250, n % 250 + 1));
+        let row = catalog.create("neighbor", body, WriteOptions::default());
+        row.await.expect("a neighbor");
+    }
+    router
+}
+
+const CROWD: usize = 1100;
+
+/// How often each row is told to be gone, by entries that the `event` is of.
+fn gone(entries: &[Value], event: &str) -> BTreeMap<String, usize> {
+    let mut gone = BTreeMap::new();
+    let entries = entries.iter().filter(|entry| entry["event"] == event);
+    for change in entries.flat_map(|entry| entry["changes"].as_array().into_iter().flatten()) {
+        if change["op"] == "delete" && change["tried"] != true {
+            assert!(change["before"]["host_name"].is_string(), "{change}");
+            assert!(change["after"].is_null(), "{change}");
+            let id = change["id"].as_str().expect("an id");
+            *gone.entry(id.to_owned()).or_default() += 1;
+        }
+    }
+    gone
+}
+
+#[tokio::test]
+async fn what_a_request_does_after_its_answer_is_told_too() {
+    let store = Arc::new(Faulty::new(Arc::new(Memory::new())));
+    let audited = Audited::with(Setup {
+        store: Some(store.clone()),
+        limits: Limits {
+            request: Duration::from_millis(1),
+            ..Limits::default()
+        },
+        ..Setup::default()
+    })
+    .await;
+    let app = &audited.app;
+    let router = crowded(&app.catalog).await;
+    // The mark gets through, the first part takes longer than the request has.
+    store.next_commits([None, Some(Fault::Late(Duration::from_millis(200)))]);
+    let path = format!("{ROUTERS}/{router}?cascade=true&force=true");
+    app.delete(&path).await.expect(503);
+    let told = || gone(&read(&audited.path()), "rest").len() == CROWD + 1;
+    until("every row is told of", told).await;
+    assert!(app.catalog.list("neighbor").is_empty());
+
+    let (_, entries) = audited.end().await;
+    let of = |event: &'static str| entries.iter().filter(move |entry| entry["event"] == event);
+    let answered = of("request").next().expect("an entry");
+    assert_eq!(answered["status"], 503);
+    for entry in of("rest") {
+        assert_eq!(entry["request"], answered["request"]);
+        assert_eq!(entry["caller"], answered["caller"]);
+        assert_eq!(entry["outcome"], "done");
+    }
+    assert!(of("rest").count() >= CROWD / 250, "as it is done");
+    let times = gone(&entries, "rest");
+    assert!(times.values().all(|times| *times == 1), "{times:?}");
+}
+
+fn audited_at(path: &Path) -> Config {
+    Config {
+        audit: Some(Audit {
+            file: Some(path.to_owned()),
+            ..Audit::default()
+        }),
+        ..anywhere()
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_that_the_next_server_finishes_is_told_too() {
+    let store = Arc::new(Faulty::new(Arc::new(Memory::new())));
+    let audited = Audited::with(Setup {
+        store: Some(store.clone()),
+        ..Setup::default()
+    })
+    .await;
+    let app = &audited.app;
+    let router = crowded(&app.catalog).await;
+    // The mark and a first part get through, then the store is gone.
+    store.next_commits([None, None, Some(Fault::Unavailable)]);
+    let path = format!("{ROUTERS}/{router}?cascade=true&force=true");
+    app.delete(&path).await.expect(503);
+    app.audit.stop().await;
+
+    let ids = AtomicU64::new(1 << 40);
+    let next = move || uuid::Uuid::from_u128(ids.fetch_add(1, Ordering::Relaxed).into());
+    let deps = Deps {
+        store,
+        ids: Arc::new(next),
+        ..deps()
+    };
+    let server = Server::start(&audited_at(&audited.path()), deps).await;
+    let server = server.expect("it starts");
+    let told = || {
+        let entries = read(&audited.path());
+        gone(&entries, "request").len() + gone(&entries, "server").len() == CROWD + 1
+    };
+    until("every row is told of", told).await;
+    server.stop().await;
+    let (_, entries) = audited.end().await;
+    let (asked, own) = (gone(&entries, "request"), gone(&entries, "server"));
+    assert!(!asked.is_empty() && !own.is_empty());
+    assert!(asked.keys().all(|id| !own.contains_key(id)));
+    let why = entries.iter().find(|entry| entry["event"] == "server");
+    let why = why.expect("an entry")["detail"].as_str().expect("words");
+    assert!(why.contains("not finished"), "{why}");
+}
+
+#[tokio::test]
+async fn the_first_admins_token_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("audit");
+    let store = Arc::new(Memory::new());
+    let config = Config {
+        auth: Auth::by_tokens(),
+        database: folder.path().join("sdwan.db"),
+        ..audited_at(&path)
+    };
+    for _ in 0..2 {
+        let deps = Deps {
+            store: store.clone(),
+            ..deps()
+        };
+        let server = Server::start(&config, deps).await.expect("it starts");
+        server.stop().await;
+    }
+    let entries = read(&path);
+    let own: Vec<&Value> = entries
+        .iter()
+        .filter(|entry| entry["event"] == "server")
+        .collect();
+    assert_eq!(own.len(), 1, "{own:?}");
+    let change = &own[0]["changes"][0];
+    assert_eq!(
+        (&change["op"], &change["kind"], &change["name"]),
+        (&json!("create"), &json!("token"), &json!("admin"))
+    );
+    let token = std::fs::read_to_string(config.admin_token()).expect("a token");
+    let text = std::fs::read_to_string(&path).expect("a file");
+    assert!(!text.contains(token.trim_end()));
+}
+
 /// Somebody who guesses.
 fn guess(n: u32, by: Option<&Arc<Caller>>) -> Entry {
     let [_, a, b, c] = n.to_be_bytes();
-    Entry {
-        time: "2026-11-23T10:00:00.000Z".into(),
+    let asked = Asked {
         request: format!("guess-{n}"),
-        caller: by.cloned(),
         from: Some(([10, a, b, c], 4711).into()),
         method: "GET".into(),
         path: "/".into(),
@@ -532,6 +691,12 @@ fn guess(n: u32, by: Option<&Arc<Caller>>) -> Entry {
         id: None,
         dry_run: false,
         status: 401,
+        answered: false,
+    };
+    Entry {
+        time: "2026-11-23T10:00:00.000Z".into(),
+        caller: by.cloned(),
+        asked: Some(asked),
         outcome: Outcome::Refused,
         detail: None,
         revision: None,

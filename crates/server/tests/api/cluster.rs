@@ -29,9 +29,11 @@ async fn a_server_alone_is_a_cluster_of_one() {
 #[tokio::test]
 async fn members_and_their_routers_line_up() {
     let store = Arc::new(Memory::new());
+    let folder = tempfile::tempdir().expect("a folder");
     let app = Setup {
         store: Some(store.clone()),
         shared: true,
+        audit: Some(folder.path().join("audit")),
         ..Setup::default()
     };
     let app = app.start().await;
@@ -66,6 +68,11 @@ async fn members_and_their_routers_line_up() {
     let told = app.get("/sdwan/v1/cluster").await.expect(200);
     assert_eq!(told["members"][0]["routers"], 1);
     insta::assert_snapshot!("cluster_text", told["text"].as_str().expect("text"));
+    // Each of them keeps an audit of its own.
+    let audit = app.get("/sdwan/v1/audit").await.expect(200);
+    let others = [("beef", "192.0.2.10:9998"), ("cafe", "[2001:db8::1]:9998")];
+    let others = others.map(|(id, address)| json!({ "id": id, "address": address }));
+    assert_eq!(audit["others"], json!(others));
     let numbers = app.get("/metrics").await.text;
     assert!(numbers.contains("sdwan_cluster_members 2"), "{numbers}");
     assert!(numbers.contains("sdwan_routers_claimed 0"), "{numbers}");

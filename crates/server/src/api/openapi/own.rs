@@ -107,8 +107,9 @@ fn audit() -> Value {
             "entries": { "type": "array", "items": { "type": "object" } },
             "more": { "type": "boolean" },
             "last": { "type": ["integer", "null"] },
+            "others": { "type": "array", "items": { "type": "object" } },
         },
-        "required": ["server", "entries", "more", "last"],
+        "required": ["server", "entries", "more", "last", "others"],
     });
     json!({ "get": {
         "operationId": "audit",
