@@ -8,9 +8,9 @@ mod reason;
 mod tls;
 mod tokens;
 
-pub use reason::reason;
+pub use reason::{is_misunderstood, reason};
 pub use tls::Tls;
-pub use tokens::{Nobody, SendError, Tokens, TokensError, send};
+pub use tokens::{Nobody, SendError, Tokens, TokensError, refuses_token, send};
 
 use reqwest::{ClientBuilder, Url, redirect};
 use std::net::IpAddr;

@@ -2,6 +2,7 @@
 //! renewed while the sender lives on.
 
 use async_trait::async_trait;
+use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
 use reqwest::{RequestBuilder, Response, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -58,9 +59,21 @@ pub enum SendError {
     Request(#[from] reqwest::Error),
 }
 
+/// Whether it was not believed who asks. A 401 that says `insufficient_scope`
+/// (RFC 6750) believes it: its bearer may not do this, and another token for
+/// the same bearer changes nothing.
+pub fn refuses_token(answer: &Response) -> bool {
+    let challenges = answer.headers().get_all(WWW_AUTHENTICATE);
+    let insufficient = |challenge: &HeaderValue| {
+        let text = challenge.to_str().unwrap_or_default();
+        text.contains("error=\"insufficient_scope\"")
+    };
+    answer.status() == StatusCode::UNAUTHORIZED && !challenges.iter().any(insufficient)
+}
+
 /// Sends a request with a token, and once more with another one where the
-/// first is refused (401): it may have expired or been revoked meanwhile. The
-/// body must be one that can be sent twice.
+/// first is refused: it may have expired or been revoked meanwhile. The body
+/// must be one that can be sent twice.
 ///
 /// # Errors
 /// See [`SendError`]; a refusal is an answer.
@@ -70,7 +83,7 @@ pub async fn send(request: RequestBuilder, tokens: &dyn Tokens) -> Result<Respon
     };
     let again = request.try_clone();
     let answer = with(request, &token).send().await?;
-    if answer.status() == StatusCode::UNAUTHORIZED
+    if refuses_token(&answer)
         && let Some(request) = again
         && let Some(token) = tokens.renewed(&token).await?
     {
@@ -81,10 +94,28 @@ pub async fn send(request: RequestBuilder, tokens: &dyn Tokens) -> Result<Respon
 
 fn with(request: RequestBuilder, token: &SecretString) -> RequestBuilder {
     // A token that can't stand in a header is an error of the request's.
-    let mut value = match reqwest::header::HeaderValue::from_str(token.expose_secret()) {
+    let mut value = match HeaderValue::from_str(token.expose_secret()) {
         Ok(value) => value,
         Err(_) => return request.header("X-Auth-Token", token.expose_secret()),
     };
     value.set_sensitive(true);
     request.header("X-Auth-Token", value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_of_the_bearer_is_none_of_the_token() {
+        let answer = |status: u16, challenge: &str| {
+            let answer = http::Response::builder().status(status);
+            let answer = answer.header(WWW_AUTHENTICATE, challenge).body("");
+            Response::from(answer.unwrap())
+        };
+        assert!(refuses_token(&answer(401, "Keystone uri=\"http://k/v3\"")));
+        let insufficient = "Keystone uri=\"http://k/v3\", error=\"insufficient_scope\"";
+        assert!(!refuses_token(&answer(401, insufficient)));
+        assert!(!refuses_token(&answer(403, "Bearer realm=\"sdwan\"")));
+    }
 }

@@ -147,18 +147,29 @@ async fn a_server_that_asks_for_a_certificate_is_shown_it() {
     assert_eq!(ask(&url, &known).await, Ok(204));
 }
 
-#[tokio::test]
-async fn a_server_without_tls_is_told_as_one() {
+/// A server that answers everything with these bytes.
+async fn parrot(answer: &'static [u8]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(answer).await;
         }
     });
+    format!("127.0.0.1:{port}")
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_something_else_is_told_as_one() {
     let authority = Authority::new();
     let trusting = Tls::trusting(Some(authority.ca_file()));
-    let said = ask(&format!("https://127.0.0.1:{port}/"), &trusting).await;
+    let plain = parrot(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    let said = ask(&format!("https://{plain}/"), &trusting).await;
     let said = said.unwrap_err();
     assert!(said.contains("write http://"), "{said}");
+    // A fatal alert, as TLS answers plain HTTP.
+    let tls = parrot(&[0x15, 3, 3, 0, 2, 2, 0x46]).await;
+    let said = ask(&format!("http://{tls}/"), &trusting).await.unwrap_err();
+    assert!(said.contains("write https://"), "{said}");
 }

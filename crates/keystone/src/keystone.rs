@@ -131,7 +131,9 @@ impl Keystone {
                     token_data,
                 })
             }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST => {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST
+                if answer.is_keystones() =>
+            {
                 Err(Error::Refused {
                     url: self.url().to_string(),
                     who: credentials.to_string(),
@@ -333,9 +335,19 @@ impl Answer {
         Some(plain.take(300).collect())
     }
 
+    /// Whether Keystone refuses, and nothing else that wants to know who asks.
+    fn is_keystones(&self) -> bool {
+        self.message().is_some() || self.asks_more()
+    }
+
+    /// Whether it asks for a further factor.
+    fn asks_more(&self) -> bool {
+        self.headers.contains_key("openstack-auth-receipt")
+    }
+
     /// Why a login was refused.
     fn why(&self, credentials: &Credentials) -> String {
-        if self.headers.contains_key("openstack-auth-receipt") {
+        if self.asks_more() {
             return "it asks for a further factor, which this program does not have: use an \
                     application credential"
                 .to_owned();

@@ -156,3 +156,11 @@ async fn what_keystone_says_of_a_refusal_is_told_in_one_line() {
     assert!(error.ends_with("The password is expired and needs to be changed for user: u1."));
     assert!(error.contains("refuses user u1"), "{error}");
 }
+
+#[tokio::test]
+async fn who_else_asks_who_calls_is_no_keystone() {
+    let body = r#"{"title": "Unauthorized", "error": "say who you are"}"#;
+    let url = Answer::new(401, &[], body).serve().await + "/v3";
+    let error = login(&url).await.unwrap_err().to_string();
+    assert!(error.contains("is no Keystone v3"), "{error}");
+}

@@ -84,6 +84,8 @@ struct ByToken {
     local: Option<Tokens>,
     identity: Option<Identity>,
     challenges: Arc<[HeaderValue]>,
+    /// The same for who has proved who he is, and may not do what he asks.
+    insufficient: Arc<[HeaderValue]>,
     counts: Counts,
 }
 
@@ -117,7 +119,7 @@ impl Authenticator {
         });
         let mut challenges = Vec::new();
         if local.is_some() {
-            challenges.push(HeaderValue::from_static("Bearer realm=\"sdwan\""));
+            challenges.push("Bearer realm=\"sdwan\"".to_owned());
         }
         let identity = auth.identity.as_ref().map(|identity| {
             let (identity, uri) = match identity {
@@ -134,26 +136,34 @@ impl Authenticator {
                     (Identity::Keystone(keystone), uri)
                 }
             };
-            // A URL has no character that a header could not have.
-            challenges.extend(HeaderValue::from_str(&format!("Keystone uri=\"{uri}\"")));
+            challenges.push(format!("Keystone uri=\"{uri}\""));
             Ok::<_, Error>(identity)
         });
         let identity = identity.transpose()?;
+        let headers = |addition: &str| -> Arc<[HeaderValue]> {
+            let texts = challenges.iter();
+            // A URL has no character that a header could not have.
+            texts
+                .filter_map(|text| HeaderValue::from_str(&format!("{text}{addition}")).ok())
+                .collect()
+        };
         Ok(Self {
             scheme: Scheme::Token(ByToken {
                 local,
                 identity,
-                challenges: challenges.into(),
+                challenges: headers(""),
+                // RFC 6750: the token is good, and another one is needed.
+                insufficient: headers(", error=\"insufficient_scope\""),
                 counts: Counts::new(),
             }),
         })
     }
 
-    /// Whose tokens are taken, for who may try another one.
+    /// Whose tokens are taken, for who may try another one than his.
     pub(crate) fn challenges(&self) -> Arc<[HeaderValue]> {
         match &self.scheme {
             Scheme::None(_) => Arc::default(),
-            Scheme::Token(by) => Arc::clone(&by.challenges),
+            Scheme::Token(by) => Arc::clone(&by.insufficient),
         }
     }
 

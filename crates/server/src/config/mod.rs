@@ -128,9 +128,9 @@ pub enum Error {
     Invalid(Vec<document::Error>),
     /// The address can be reached from elsewhere and nobody asked for that.
     #[error(
-        "{0} can be reached from other machines and nobody is asked who they are: \
-         ask for tokens (`auth: tokens`, or --auth tokens), listen on 127.0.0.1, or accept it \
-         with --insecure"
+        "{0} can be reached from other machines, and whoever reaches it may do anything: \
+         ask for tokens (`auth: tokens`, or --auth tokens), and of no fake Keystone, listen on \
+         127.0.0.1, or accept it with --insecure"
     )]
     Exposed(Address),
 }

@@ -101,7 +101,12 @@ async fn accept(
 ) -> Option<(TcpStream, SocketAddr, Place)> {
     let free = places.free().await?;
     match listener.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, places.take(free, peer)?)),
+        Ok((stream, mut peer)) => {
+            // Where both IPv4 and IPv6 are listened to, an IPv4 address comes
+            // as an IPv6 one.
+            peer.set_ip(peer.ip().to_canonical());
+            Some((stream, peer, places.take(free, peer)?))
+        }
         Err(error) => {
             // Mostly a client that has gone again. When the process has no
             // file descriptor left, trying at once would only burn time.

@@ -133,6 +133,24 @@ async fn who_says_to_be_somebody_proves_nothing() {
         .expect(403);
 }
 
+/// So that nobody gets another token for the same, in vain.
+#[tokio::test]
+async fn who_may_not_is_told_that_the_token_is_good() {
+    let (app, admin) = started(by_tokens()).await;
+    let wish = json!({ "name": "reader", "roles": ["reader"] });
+    let reader = text(&create(&app, &admin, wish).await);
+    let challenge = async |token: &str| {
+        let reply = app.call(token, Method::POST, ROUTERS, gobgp(1)).await;
+        assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
+        reply.header("www-authenticate").to_owned()
+    };
+    assert_eq!(
+        challenge(&reader).await,
+        "Bearer realm=\"sdwan\", error=\"insufficient_scope\""
+    );
+    assert_eq!(challenge("nonsense").await, "Bearer realm=\"sdwan\"");
+}
+
 #[tokio::test]
 async fn the_first_admins_token_is_made_once_for_its_owner_alone() {
     let app = by_tokens().start().await;
