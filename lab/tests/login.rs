@@ -385,6 +385,23 @@ fn a_login_is_kept_renewed_and_forgotten() {
         world.does(list, &alone).await?;
         world.does(list, &op).await?;
         ensure!(world.window.seen.lock().await.len() == 1, "one token");
+        // It is not used for who says to be somebody else, nor for another project.
+        let other = |name: &'static str, value: &'static str| {
+            let unset = ("OS_PASSWORD", "");
+            let known = op.iter().copied().filter(|(known, _)| *known != name);
+            known.chain([(name, value), unset]).collect::<Vec<_>>()
+        };
+        for named in [
+            other("OS_USERNAME", "admin"),
+            other("OS_PROJECT_NAME", "red"),
+        ] {
+            let said = world.fails(list, &named).await?;
+            ensure!(said.contains("kept is a login as user op"), "{said}");
+        }
+        let said = world
+            .fails("sdwan plan --os-project-name red", &alone)
+            .await?;
+        ensure!(said.contains("--os-project-name"), "{said}");
 
         // Revoked: whoever has the password gets another one, kept in its place.
         let token = SecretString::from(world.window.seen.lock().await[0].clone());

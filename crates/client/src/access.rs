@@ -1,6 +1,7 @@
 //! Which server is asked, and as whom: flags, environment, `clouds.yaml`,
 //! Keystone's catalog and kept logins, put together.
 
+use crate::caller::Caller;
 use crate::cloud::{Cloud, Proof};
 use crate::error::Error;
 use crate::kept::{Folder, Kept, Origin};
@@ -10,6 +11,7 @@ use reqwest::Url;
 use sdwan_http::{Tls, Tokens};
 use sdwan_keystone::credentials::Target;
 use sdwan_keystone::{Catalog, Credentials, Keystone, Options, Session};
+use secrecy::ExposeSecret as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +27,10 @@ pub struct Access {
     pub tls: Tls,
     /// The tokens to send.
     pub tokens: Arc<dyn Tokens>,
+    /// Whose they are.
+    pub(crate) caller: Caller,
+    /// What to do where the server takes none of them.
+    pub(crate) advice: String,
 }
 
 impl Access {
@@ -78,7 +84,10 @@ impl<'a> Finder<'a> {
     async fn access(self) -> Result<Access, Error> {
         let found = self.server().await?;
         let source = self.source(&found)?;
+        let caller = self.caller(&source);
         Ok(Access {
+            caller,
+            advice: source.advice(),
             endpoint: found.endpoint,
             tls: self.cloud.tls,
             tokens: Arc::new(Keyring::new(source, self.settings.kept.clone())),
@@ -168,6 +177,14 @@ impl<'a> Finder<'a> {
         })
     }
 
+    /// Whether a kept login is known to be of somebody else than is named.
+    fn is_anothers(&self, kept: &Kept, credentials: &Credentials) -> bool {
+        let auth_url = self.cloud.auth_url.as_ref().map(Url::as_str);
+        kept.from.as_ref().is_some_and(|from| {
+            from.who != credentials.to_string() || auth_url.is_some_and(|url| url != from.auth_url)
+        })
+    }
+
     async fn catalog(&self, service: &str) -> Result<(Catalog, Option<Session>), Error> {
         let missing = |what: &str| {
             Error::Usage(format!(
@@ -217,14 +234,45 @@ impl<'a> Finder<'a> {
                     kept,
                 }))
             }
-            Proof::WithoutPassword(credentials) => match kept()? {
-                Some(kept) => Source::Kept(kept),
-                None => Source::Missing(format!(
+            Proof::WithoutPassword(credentials) => {
+                let missing = format!(
                     "no password is known for {credentials}: set OS_PASSWORD, or run `sdwan login`"
-                )),
-            },
+                );
+                match kept()? {
+                    Some(kept) if self.is_anothers(&kept, credentials) => {
+                        let whose = kept.from.map_or_else(String::new, |from| from.who);
+                        Source::Missing(format!("{missing}; kept is a login as {whose}"))
+                    }
+                    Some(kept) => Source::Kept(kept),
+                    None => Source::Missing(missing),
+                }
+            }
+            Proof::None if self.settings.cloud.os_project_name.is_some() => {
+                return Err(Error::Usage(
+                    "--os-project-name: there is nothing to log in to Keystone with: set \
+                     OS_USERNAME and OS_PASSWORD, or name a cloud"
+                        .to_owned(),
+                ));
+            }
             Proof::None => kept()?.map_or(Source::Nobody, Source::Kept),
         })
+    }
+
+    /// Who calls, the same in each run: the credentials, where every run gets
+    /// another token for them.
+    fn caller(&self, source: &Source) -> Caller {
+        if let Proof::Token { token, target } = &self.cloud.proof {
+            return Caller::with_token(token.expose_secret(), target);
+        }
+        match source {
+            Source::Nobody | Source::Missing(_) => Caller::nobody(),
+            Source::Given(token) => Caller::with_token(token.expose_secret(), &Target::Usual),
+            Source::Kept(kept) => kept.caller(),
+            Source::Keystone(login) => {
+                let auth_url = self.cloud.auth_url.as_ref().map_or("", Url::as_str);
+                Caller::of_keystone(auth_url, &login.credentials.to_string())
+            }
+        }
     }
 
     /// What `sdwan login` notes of a login.

@@ -63,7 +63,7 @@ impl Search {
         let answer = http.get(AUDIT, &self.query(after)).await?.body;
         let last = answer["last"].as_u64();
         let line = |entry: &Value| match format {
-            Format::Table | Format::Wide => table::printable(&row(entry, format).join("  ")),
+            Format::Table | Format::Wide => table::printable(&in_line(row(entry, format))),
             Format::Json => entry.to_string(),
             Format::Yaml => format!("---\n{}", output::document(entry, format)),
         };
@@ -160,6 +160,15 @@ fn row(entry: &Value, format: Format) -> Vec<String> {
     row
 }
 
+/// A row where no heading says which cell is empty.
+fn in_line(cells: Vec<String>) -> String {
+    let shown = cells.into_iter().map(|cell| match cell.is_empty() {
+        true => "-".to_owned(),
+        false => cell,
+    });
+    shown.collect::<Vec<_>>().join("  ")
+}
+
 /// What was changed, in a few words.
 fn changed(entry: &Value) -> String {
     let changes = entry["changes"].as_array().map_or(&[][..], Vec::as_slice);
@@ -199,6 +208,8 @@ mod tests {
         let repeated =
             json!({"event": "repeated", "times": 480, "status": 401, "from": "192.0.2.1"});
         assert_eq!(row(&repeated, Format::Table)[3], "480 more like it");
+        let line = in_line(row(&repeated, Format::Table));
+        assert_eq!(line, "-  -  192.0.2.1  480 more like it  -  401  -");
     }
 
     #[test]

@@ -2,91 +2,24 @@
 //! verbs their subcommands, properties their flags. One table makes parser,
 //! help and completions.
 
-use crate::cloud::CloudArguments;
-use crate::error::Error;
-use crate::kinds::{Kind, Property, When};
-use crate::settings::{Format, Settings, fields};
-use clap::builder::EnumValueParser;
-use clap::{Arg, ArgAction, ArgMatches, Args as _, Command};
-use serde_json::{Map, Value};
-use std::time::Duration;
+mod invocation;
 
-/// What `--wait` waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum WaitFor {
-    /// The router has it.
-    Applied,
-    /// The session is established.
-    Up,
-}
+pub use invocation::{Invocation, Verb, WaitFor, invocation};
+
+use crate::cloud::CloudArguments;
+use crate::kinds::{Kind, Property, When};
+use crate::settings::Format;
+use clap::builder::EnumValueParser;
+use clap::{Arg, ArgAction, Args as _, Command};
 
 /// How long `--wait` waits unless `--timeout` says otherwise.
 const WAIT: u64 = 120;
-
-/// What was asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Verb {
-    /// Many rows.
-    List {
-        /// Query parameters: filters, order, paging.
-        query: Vec<(String, String)>,
-    },
-    /// One row.
-    Show {
-        /// Id or name.
-        name: String,
-    },
-    /// A new row.
-    Create {
-        /// Its properties.
-        body: Map<String, Value>,
-    },
-    /// Changes to a row.
-    Set {
-        /// Id or name.
-        name: String,
-        /// The new values.
-        patch: Map<String, Value>,
-    },
-    /// A row goes.
-    Delete {
-        /// Id or name.
-        name: String,
-        /// `cascade`, `force`.
-        query: Vec<(String, String)>,
-    },
-    /// One of the kind's own actions.
-    Action {
-        /// Its name.
-        action: String,
-        /// Id or name, where the action is on a row.
-        name: Option<String>,
-        /// Its input.
-        input: Option<Value>,
-    },
-}
-
-/// A parsed command line.
-#[derive(Clone, Debug)]
-pub struct Invocation {
-    /// The kind's id.
-    pub kind: String,
-    /// What to do.
-    pub verb: Verb,
-    /// How to print.
-    pub format: Format,
-    /// Only these columns; empty for the default ones.
-    pub fields: Vec<String>,
-    /// Judge, but store nothing.
-    pub dry_run: bool,
-    /// Come back only when this holds, or when the time is over.
-    pub wait: Option<(WaitFor, Duration)>,
-}
 
 /// The `client` command without kinds: for help and for the options that are
 /// needed before the server can be asked. `program` is what it is called by.
 pub fn skeleton(program: &str) -> Command {
     CloudArguments::augment_args(Command::new("client"))
+        .mut_args(|arg| arg.global(true))
         .bin_name(format!("{program} client"))
         .max_term_width(100)
         .about("Resources of the server: routers, neighbors, policies and your own kinds")
@@ -225,6 +158,9 @@ fn filters(kind: &Kind) -> impl Iterator<Item = Property<'_>> {
 
 fn create_command(kind: &Kind) -> Command {
     let mut command = Command::new("create").about(format!("Declare a new {}", kind.singular));
+    if !kind.allows("create") {
+        return forbidden(command);
+    }
     let given = kind.properties().into_iter();
     for property in given.filter(|p| p.accepted(When::Create)) {
         let mut arg = flag(&property);
@@ -241,6 +177,9 @@ fn set_command(kind: &Kind) -> Command {
     let mut command = Command::new("set")
         .visible_alias("update")
         .about(format!("Change one {}", kind.singular));
+    if !kind.allows("update") {
+        return forbidden(command);
+    }
     let given = kind.properties().into_iter();
     for property in given.filter(|p| p.accepted(When::Update)) {
         command = command.arg(flag(&property));
@@ -249,8 +188,11 @@ fn set_command(kind: &Kind) -> Command {
 }
 
 fn delete_command(kind: &Kind) -> Command {
-    let mut command = Command::new("delete")
-        .about(format!("Remove one {}", kind.singular))
+    let mut command = Command::new("delete").about(format!("Remove one {}", kind.singular));
+    if !kind.allows("delete") {
+        return forbidden(command);
+    }
+    command = command
         .arg(switch("dry-run", "Judge, but store nothing"))
         .arg(switch("cascade", "Also what refers to it"))
         .arg(name_arg(true));
@@ -264,6 +206,17 @@ fn delete_command(kind: &Kind) -> Command {
             .arg(timeout());
     }
     command
+}
+
+/// A verb that the caller may use on no row takes any words: he is told that,
+/// not that the flags which he has read of are unknown.
+fn forbidden(command: Command) -> Command {
+    let words = Arg::new("words")
+        .num_args(0..)
+        .trailing_var_arg(true)
+        .allow_hyphen_values(true)
+        .hide(true);
+    command.after_help("No policy lets you.").arg(words)
 }
 
 /// Options of every command that leaves a row.
@@ -330,98 +283,6 @@ fn flag(property: &Property<'_>) -> Arg {
         .allow_hyphen_values(true)
         .help_heading("Properties")
         .help(property.help())
-}
-
-/// Reads a command line that [`build`]'s command has matched.
-///
-/// # Errors
-/// [`Error::Usage`] for an action's input that is no JSON.
-pub fn invocation(
-    matches: &ArgMatches,
-    kinds: &[Kind],
-    settings: &Settings,
-) -> Result<Invocation, Error> {
-    let missing = || Error::Usage("which kind, and what to do with it? See --help".to_owned());
-    let (kind_id, of_kind) = matches.subcommand().ok_or_else(missing)?;
-    let (verb_name, args) = of_kind.subcommand().ok_or_else(missing)?;
-    let kind = kinds.iter().find(|k| k.id == kind_id).ok_or_else(missing)?;
-    let name = || text(args, "ID|NAME").unwrap_or_default();
-    let verb = match verb_name {
-        "list" => Verb::List {
-            query: list_query(kind, args),
-        },
-        "show" => Verb::Show { name: name() },
-        "create" => Verb::Create {
-            body: body(kind, args),
-        },
-        "set" => Verb::Set {
-            name: name(),
-            patch: body(kind, args),
-        },
-        "delete" => Verb::Delete {
-            name: name(),
-            query: ["cascade", "force"]
-                .into_iter()
-                .filter(|switch| optional(args, switch).unwrap_or(false))
-                .map(|switch| (switch.to_owned(), "true".to_owned()))
-                .collect(),
-        },
-        action => Verb::Action {
-            action: action.to_owned(),
-            name: text(args, "ID|NAME"),
-            input: text(args, "input")
-                .map(|t| serde_json::from_str(&t))
-                .transpose()
-                .map_err(|e| Error::Usage(format!("--input is no JSON: {e}")))?,
-        },
-    };
-    Ok(Invocation {
-        kind: kind.id.clone(),
-        verb,
-        format: optional(args, "output-format").unwrap_or(settings.format),
-        fields: text(args, "fields").map_or_else(|| settings.fields.clone(), |f| fields(&f)),
-        dry_run: optional(args, "dry-run").unwrap_or(false),
-        wait: wait_for(args).map(|what| {
-            let seconds = optional(args, "timeout").unwrap_or(WAIT);
-            (what, Duration::from_secs(seconds))
-        }),
-    })
-}
-
-/// What to wait for; a deletion has one thing only.
-fn wait_for(args: &ArgMatches) -> Option<WaitFor> {
-    let gone = optional::<bool>(args, "wait").filter(|wait| *wait);
-    optional(args, "wait").or(gone.map(|_| WaitFor::Applied))
-}
-
-/// The option's value, where this verb has such an option and it was given.
-fn optional<T: Clone + Send + Sync + 'static>(args: &ArgMatches, name: &str) -> Option<T> {
-    args.try_get_one::<T>(name).ok().flatten().cloned()
-}
-
-fn text(args: &ArgMatches, name: &str) -> Option<String> {
-    optional(args, name)
-}
-
-fn body(kind: &Kind, args: &ArgMatches) -> Map<String, Value> {
-    let given = |p: Property<'_>| {
-        let text = text(args, &format!("property {}", p.name))?;
-        Some((p.name.to_owned(), p.value(&text)))
-    };
-    kind.properties().into_iter().filter_map(given).collect()
-}
-
-fn list_query(kind: &Kind, args: &ArgMatches) -> Vec<(String, String)> {
-    let filters = filters(kind).flat_map(|p| {
-        args.get_many::<String>(&format!("property {}", p.name))
-            .into_iter()
-            .flatten()
-            .map(move |value| (p.name.to_owned(), value.clone()))
-    });
-    let paging = ["limit", "offset", "sort_key", "sort_order"]
-        .into_iter()
-        .filter_map(|name| Some((name.to_owned(), text(args, name)?)));
-    filters.chain(paging).collect()
 }
 
 #[cfg(test)]

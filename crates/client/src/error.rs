@@ -9,14 +9,14 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
     /// No answer from the server (3).
-    #[error(
-        "no answer from {endpoint}: {reason}\nStart `sdwan server`, or name another one with --endpoint or GOHAN_ENDPOINT_URL."
-    )]
+    #[error("no answer from {endpoint}: {reason}\n{advice}")]
     Unreachable {
         /// The server's URL.
         endpoint: String,
         /// In plain words.
         reason: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// No token to send: Keystone refused (1), or did not answer (3).
     #[error("{reason}")]
@@ -26,6 +26,12 @@ pub enum Error {
         /// Whether it did not answer.
         transient: bool,
     },
+    /// The server can't answer for the moment; the same may work later (3).
+    #[error("{0}")]
+    Away(String),
+    /// The server does not know who asks (1).
+    #[error("{0}")]
+    Unproved(String),
     /// No such row (4).
     #[error("{0}")]
     NotFound(String),
@@ -49,12 +55,14 @@ impl Error {
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Refused(_)
+            | Self::Unproved(_)
             | Self::Local(_)
             | Self::Login {
                 transient: false, ..
             } => 1,
             Self::Usage(_) => 2,
             Self::Unreachable { .. }
+            | Self::Away(_)
             | Self::Login {
                 transient: true, ..
             } => 3,

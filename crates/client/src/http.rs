@@ -1,9 +1,11 @@
-//! Requests to the server, and its refusals turned into [`Error`].
+//! Requests to the server.
 
 use crate::access::Access;
+use crate::caller::Caller;
 use crate::error::Error;
+use crate::refusal::{Asked, Refusal};
 use crate::settings::Settings;
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use sdwan_http::{SendError, Tokens};
 use serde_json::Value;
 use std::sync::Arc;
@@ -12,9 +14,13 @@ use std::time::Duration;
 /// Longer than the server's own limit for any request, so that its words win.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What to do about a server that wants to know who asks.
-const LOG_IN: &str = "Log in with `sdwan login`; or set OS_TOKEN, or Keystone's variables \
-     (OS_AUTH_URL, OS_USERNAME, OS_PASSWORD, OS_PROJECT_NAME).";
+/// What to do where nobody answers.
+const ABSENT: &str =
+    "Start `sdwan server`, or name another one with --endpoint or GOHAN_ENDPOINT_URL.";
+
+/// What to do where somebody does, but not like this.
+const TLS: &str = "Set the URL by --endpoint or GOHAN_ENDPOINT_URL, whom to trust by --os-cacert \
+     or OS_CACERT, a certificate to show by OS_CERT and OS_KEY.";
 
 /// A connection to one server.
 #[derive(Clone)]
@@ -22,6 +28,8 @@ pub struct Http {
     client: reqwest::Client,
     endpoint: String,
     tokens: Arc<dyn Tokens>,
+    caller: Caller,
+    advice: String,
     verbosity: u8,
 }
 
@@ -66,18 +74,32 @@ impl Http {
             endpoint,
             tls,
             tokens,
+            caller,
+            advice,
         } = access;
         let url = reqwest::Url::parse(&endpoint).ok();
-        let Some(url) = url.filter(|url| url.host_str().is_some()) else {
+        let fits = |url: &reqwest::Url| {
+            url.host_str().is_some() && matches!(url.scheme(), "http" | "https")
+        };
+        let Some(url) = url.filter(fits) else {
             return Err(Error::Usage(format!(
                 "{endpoint:?} is not a URL such as http://127.0.0.1:9998"
             )));
         };
+        if !url.username().is_empty() || url.password().is_some() {
+            // Not quoted: there may be a password in it.
+            return Err(Error::Usage(
+                "the server's URL names a user: leave that out, a token says who you are"
+                    .to_owned(),
+            ));
+        }
         let client = sdwan_http::client(&url, &tls, TIMEOUT);
         Ok(Self {
             client: client.map_err(|e| Error::Local(e.to_string()))?,
             endpoint,
             tokens,
+            caller,
+            advice,
             verbosity,
         })
     }
@@ -85,6 +107,11 @@ impl Http {
     /// The server's URL.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Who asks it.
+    pub(crate) fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// `GET`.
@@ -131,11 +158,17 @@ impl Http {
                 .join("\n")
         });
         let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
+        let refusal = Refusal::of(&response);
         let etag = header("etag").map(|v| v.trim_matches('"').to_owned());
         let revision = header("x-revision").map(str::to_owned);
         let bytes = response.bytes().await.map_err(|e| self.unreachable(&e))?;
-        if !status.is_success() {
-            return Err(refusal(status, &bytes));
+        if let Some(refusal) = refusal {
+            let asked = Asked {
+                endpoint: &self.endpoint,
+                caller: &self.caller,
+                advice: &self.advice,
+            };
+            return Err(refusal.error(&bytes, &asked));
         }
         if bytes.is_empty() {
             return Ok(Answer {
@@ -173,6 +206,10 @@ impl Http {
         Error::Unreachable {
             endpoint: self.endpoint.clone(),
             reason: sdwan_http::reason(error),
+            advice: match sdwan_http::is_misunderstood(error) {
+                true => TLS,
+                false => ABSENT,
+            },
         }
     }
 }
@@ -190,38 +227,6 @@ pub fn segment(text: &str) -> String {
         .collect()
 }
 
-/// A refusal's own words: every violation on a line of its own.
-fn refusal(status: StatusCode, bytes: &[u8]) -> Error {
-    let body: Value = serde_json::from_slice(bytes).unwrap_or(Value::Null);
-    let lines: Vec<String> = body["violations"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|v| {
-            let message = v["message"].as_str().unwrap_or_default();
-            match v["pointer"]
-                .as_str()
-                .unwrap_or_default()
-                .trim_start_matches('/')
-            {
-                "" => message.to_owned(),
-                property => format!("{property}: {message}"),
-            }
-        })
-        .collect();
-    let text = match body["error"].as_str().or(body["detail"].as_str()) {
-        _ if !lines.is_empty() => lines.join("\n"),
-        Some(error) => error.to_owned(),
-        None => format!("the server answered {status}"),
-    };
-    match status {
-        StatusCode::UNAUTHORIZED => Error::Refused(format!("{text}\n{LOG_IN}")),
-        StatusCode::NOT_FOUND => Error::NotFound(text),
-        StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Error::Conflict(text),
-        _ => Error::Refused(text),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,17 +236,5 @@ mod tests {
         assert_eq!(segment("GoBGP-1"), "GoBGP-1");
         assert_eq!(segment("a/../b?c#d%"), "a%2F..%2Fb%3Fc%23d%25");
         assert_eq!(segment("fe80::1"), "fe80%3A%3A1");
-    }
-
-    #[test]
-    fn a_refusal_lists_every_violation() {
-        let body = br#"{"error":"two","violations":[
-            {"pointer":"/peer_as","message":"must be at least 1"},
-            {"pointer":"","message":"no body"}]}"#;
-        let error = refusal(StatusCode::BAD_REQUEST, body);
-        assert!(matches!(error, Error::Refused(_)));
-        assert_eq!(error.to_string(), "peer_as: must be at least 1\nno body");
-        let error = refusal(StatusCode::BAD_GATEWAY, b"<html>");
-        assert_eq!(error.to_string(), "the server answered 502 Bad Gateway");
     }
 }

@@ -6,9 +6,11 @@
 //!   http%3A%2F%2F192.0.2.1%3A9998.json   0600
 //! ```
 
+use crate::caller::Caller;
 use crate::error::Error;
 use crate::http::segment;
 use jiff::Timestamp;
+use sdwan_keystone::credentials::Target;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use std::io::{ErrorKind, Write as _};
@@ -37,6 +39,16 @@ pub(crate) struct Origin {
     pub(crate) who: String,
     /// How the server was looked up in the catalog, where it was.
     pub(crate) service: Option<String>,
+}
+
+impl Kept {
+    /// Whose it is.
+    pub(crate) fn caller(&self) -> Caller {
+        match &self.from {
+            Some(from) => Caller::of_keystone(&from.auth_url, &from.who),
+            None => Caller::with_token(self.token.expose_secret(), &Target::Usual),
+        }
+    }
 }
 
 /// As it stands in the file.
@@ -119,17 +131,25 @@ impl Folder {
         write().map_err(|error| local(&self.0, &error))
     }
 
-    /// Forgets the login at this server; false where there was none.
+    /// Forgets the login at this server, also one that others could read, and
+    /// gives it for the last time; none where there was none.
     ///
     /// # Errors
-    /// [`Error::Local`] where the file can't be removed.
-    pub(crate) fn forget(&self, endpoint: &str) -> Result<bool, Error> {
+    /// [`Error::Local`] where the file can't be removed, or was none of ours.
+    pub(crate) fn forget(&self, endpoint: &str) -> Result<Option<Kept>, Error> {
         let path = self.file(endpoint);
-        match std::fs::remove_file(&path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(local(&path, &error)),
-        }
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(local(&path, &error)),
+        };
+        std::fs::remove_file(&path).map_err(|error| local(&path, &error))?;
+        parse(&bytes).map(Some).ok_or_else(|| {
+            Error::Local(format!(
+                "{} was not what `sdwan login` wrote: it is removed, and no token was revoked",
+                path.display()
+            ))
+        })
     }
 
     fn file(&self, endpoint: &str) -> PathBuf {
@@ -145,25 +165,29 @@ fn read(path: &Path) -> Result<Option<Kept>, Error> {
     };
     if mode & 0o077 != 0 {
         return Err(Error::Local(format!(
-            "{}: others can read the token in it (mode {mode:03o}): log in again with `sdwan \
-             login`, and chmod 600 it if you trust it still",
+            "{}: others can read the token in it (mode {mode:03o}): `sdwan logout`, and log in \
+             again; or chmod 600 it, if nobody has read it",
             path.display()
         )));
     }
     let bytes = std::fs::read(path).map_err(|error| local(path, &error))?;
-    // Its parser's error may quote what it read.
-    let text: Text = serde_json::from_slice(&bytes).map_err(|_| {
+    parse(&bytes).map(Some).ok_or_else(|| {
         Error::Local(format!(
             "{} is not what `sdwan login` wrote: log in again",
             path.display()
         ))
-    })?;
-    Ok(Some(Kept {
+    })
+}
+
+/// Its parser's error may quote what it read, so it is not told.
+fn parse(bytes: &[u8]) -> Option<Kept> {
+    let text: Text = serde_json::from_slice(bytes).ok()?;
+    Some(Kept {
         endpoint: text.endpoint,
         token: text.token.into(),
         expires: text.expires,
         from: text.from,
-    }))
+    })
 }
 
 fn local(path: &Path, error: &std::io::Error) -> Error {
@@ -212,8 +236,9 @@ mod tests {
         let mode = |path: &Path| std::fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!(mode(&folder.0), 0o700);
         assert_eq!(mode(&folder.file(ENDPOINT)), 0o600);
-        assert!(folder.forget(ENDPOINT).unwrap());
-        assert!(!folder.forget(ENDPOINT).unwrap());
+        let last = folder.forget(ENDPOINT).unwrap().unwrap();
+        assert_eq!(last.token.expose_secret(), "hunter2");
+        assert!(folder.forget(ENDPOINT).unwrap().is_none());
         assert!(folder.find(ENDPOINT).unwrap().is_none());
     }
 
@@ -226,9 +251,13 @@ mod tests {
         std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
         let text = folder.find(ENDPOINT).unwrap_err().to_string();
         assert!(text.contains("mode 640"), "{text}");
-        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        // But it can be forgotten, and revoked.
+        assert!(folder.forget(ENDPOINT).unwrap().is_some());
+        folder.keep(&kept()).unwrap();
         std::fs::write(&path, "hunter2").unwrap();
         let text = folder.find(ENDPOINT).unwrap_err().to_string();
         assert!(!text.contains("hunter2"), "{text}");
+        let text = folder.forget(ENDPOINT).unwrap_err().to_string();
+        assert!(text.contains("it is removed") && !path.exists(), "{text}");
     }
 }

@@ -43,6 +43,10 @@ pub struct Properties {
     /// Needed on create.
     #[serde(default)]
     pub required: Vec<String>,
+    /// What the caller may do to rows, on some at least; where the server does
+    /// not say, anything.
+    #[serde(default)]
+    pub permission: Option<Vec<String>>,
     /// Groups of properties; the unique ones help to find a row by name.
     #[serde(default)]
     pub indexes: Map<String, Value>,
@@ -84,6 +88,13 @@ impl Kind {
             .chain(rest)
             .map(|(name, source)| Property { name, source })
             .collect()
+    }
+
+    /// Whether the caller may do this (`create`, `update`, `delete`) to rows of
+    /// it, to some at least.
+    pub fn allows(&self, action: &str) -> bool {
+        let permission = self.schema.permission.as_ref();
+        permission.is_none_or(|actions| actions.iter().any(|allowed| allowed == action))
     }
 
     /// Whether a worker puts its rows on a router.

@@ -7,6 +7,7 @@
 mod access;
 pub mod audit;
 mod cache;
+mod caller;
 mod cloud;
 mod command;
 mod error;
@@ -16,6 +17,7 @@ mod kept;
 mod kinds;
 mod login;
 mod output;
+mod refusal;
 mod resolve;
 mod run;
 mod settings;

@@ -78,15 +78,21 @@ pub async fn login(
 pub async fn logout(settings: &Settings) -> Result<String, Error> {
     let finder = Finder::of(settings)?;
     let folder = finder.folder()?;
-    let kept = match (&settings.endpoint, &settings.service) {
-        (Some(endpoint), _) => folder.find(endpoint.trim_end_matches('/'))?,
-        (None, Some(service)) => folder.find_service(&finder.service(service))?,
-        (None, None) => folder.find(DEFAULT_ENDPOINT)?,
+    let endpoint = match (&settings.endpoint, &settings.service) {
+        (Some(endpoint), _) => Some(endpoint.trim_end_matches('/').to_owned()),
+        (None, Some(service)) => {
+            let kept = folder.find_service(&finder.service(service))?;
+            kept.map(|kept| kept.endpoint)
+        }
+        (None, None) => Some(DEFAULT_ENDPOINT.to_owned()),
+    };
+    let kept = match endpoint {
+        Some(endpoint) => folder.forget(&endpoint)?,
+        None => None,
     };
     let Some(kept) = kept else {
         return Ok("there was no login\n".to_owned());
     };
-    folder.forget(&kept.endpoint)?;
     let mut text = format!("logged out of {}\n", kept.endpoint);
     if let Some(from) = &kept.from
         && let Ok(url) = from.auth_url.parse()
@@ -136,7 +142,7 @@ fn with_password(
     let question = format!("Password of {credentials} at {url}: ");
     let given = ask(&question).ok_or_else(|| {
         Error::Usage(format!(
-            "no password is known for {credentials}: set OS_PASSWORD, or log in on a terminal"
+            "no password is known for {credentials}: set OS_PASSWORD, or type it on a terminal"
         ))
     })?;
     Ok(match credentials {
@@ -178,6 +184,8 @@ fn trimmed(token: &SecretString) -> Result<SecretString, Error> {
 async fn try_out(settings: &Settings, tls: Tls, kept: &Kept) -> Result<(), Error> {
     let access = Access {
         endpoint: kept.endpoint.clone(),
+        caller: kept.caller(),
+        advice: "It is not kept.".to_owned(),
         tls,
         tokens: Arc::new(Keyring::new(Source::Given(kept.token.clone()), None)),
     };

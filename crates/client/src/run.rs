@@ -40,14 +40,15 @@ pub async fn run(
     };
     let (http, mut kinds) = match opened.await {
         Ok(opened) => opened,
-        // Help must be had without a server.
-        Err(error @ (Error::Unreachable { .. } | Error::Login { .. } | Error::Usage(_)))
-            if early.asks_help =>
-        {
+        // Help must be had without a server, and by who is not let in.
+        Err(error) if early.asks_help => {
             let help = parse(command::skeleton(program), words).err();
             return Err(
                 match help.filter(|help| !help.use_stderr() || words.is_empty()) {
-                    Some(help) => Stop::Usage(help),
+                    Some(help) => {
+                        without_kinds(&error);
+                        Stop::Usage(help)
+                    }
                     // A kind's own help is the server's to give.
                     None => error.into(),
                 },
@@ -55,17 +56,25 @@ pub async fn run(
         }
         Err(error) => return Err(error.into()),
     };
-    let matches = match parse(command::build(program, &kinds), words) {
-        Ok(matches) => matches,
-        Err(first) if settings.cache.is_some() && !early.asks_help => {
-            // The server may have learned new kinds since the cache was written.
-            kinds = cache::kinds(&http, &settings, true).await?;
-            parse(command::build(program, &kinds), words).map_err(|_| Stop::Usage(first))?
-        }
-        Err(error) => return Err(Stop::Usage(error)),
+    let read = |kinds: &[Kind]| -> Result<Invocation, Stop> {
+        let matches = parse(command::build(program, kinds), words).map_err(Stop::Usage)?;
+        Ok(command::invocation(&matches, kinds, &settings)?)
     };
-    let invocation = command::invocation(&matches, &kinds, &settings)?;
+    let invocation = match read(&kinds) {
+        Err(_) if settings.cache.is_some() && !early.asks_help => {
+            // Since the cache was written, the server may have learned new
+            // kinds, or let the caller do more.
+            kinds = cache::kinds(&http, &settings, true).await?;
+            read(&kinds)?
+        }
+        read => read?,
+    };
     Ok(execute(&http, &kinds, invocation).await?)
+}
+
+#[expect(clippy::print_stderr, reason = "what the help lacks is not part of it")]
+fn without_kinds(error: &Error) {
+    eprintln!("{error}\nKinds are left out.\n");
 }
 
 /// The `client` command with the kinds of the server: for completions.

@@ -27,6 +27,31 @@ pub(crate) enum Source {
     Keystone(Box<Login>),
 }
 
+impl Source {
+    /// What to do where the server does not take what comes from here.
+    pub(crate) fn advice(&self) -> String {
+        match self {
+            Self::Nobody | Self::Missing(_) => {
+                "Log in with `sdwan login`; or set OS_TOKEN, or Keystone's variables \
+                 (OS_AUTH_URL, OS_USERNAME, OS_PASSWORD, OS_PROJECT_NAME)."
+                    .to_owned()
+            }
+            Self::Given(_) => {
+                "It is the one in OS_TOKEN, or in the cloud: put another one there; or unset it, \
+                 and log in with `sdwan login`."
+                    .to_owned()
+            }
+            Self::Kept(_) => "`sdwan login` has kept it: log in again.".to_owned(),
+            Self::Keystone(login) => format!(
+                "It is new, from Keystone at {}, for {}: is that the Keystone whose tokens the \
+                 server takes?",
+                login.keystone.url(),
+                login.credentials
+            ),
+        }
+    }
+}
+
 /// How to log in at a Keystone.
 pub(crate) struct Login {
     pub(crate) keystone: Arc<Keystone>,

@@ -83,7 +83,7 @@ pub(crate) fn verify(verb: &AuditVerb) -> anyhow::Result<String> {
         bail!("{said}there is no entry in these files");
     };
     said += &format!(
-        "whole: {} entries of {}, {first} ({from}) to {last} ({to}); {} published heads fit\n",
+        "whole: {} entries of {}, {first} ({from}) to {last} ({to}); published heads that fit: {}\n",
         report.entries, report.server, report.heads
     );
     Ok(said)

@@ -126,7 +126,7 @@ fn what_was_answered_is_there_after_a_kill_and_the_chain_goes_on() {
     );
     assert!(checked.status.success(), "{}", stderr(&checked));
     assert!(
-        stdout(&checked).contains("1 published heads fit"),
+        stdout(&checked).contains("published heads that fit: 1"),
         "{}",
         stdout(&checked)
     );

@@ -286,6 +286,19 @@ fn a_server_that_is_not_there_is_named() {
 }
 
 #[test]
+fn a_password_in_the_servers_url_is_neither_taken_nor_told() {
+    let server = Server::start();
+    let endpoint = server.endpoint.replace("://", "://op:hunter2@");
+    let output = server.client(&["--endpoint", &endpoint, "router", "list"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = stderr(&output);
+    assert!(
+        said.contains("names a user") && !said.contains("hunter2"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_server_of_another_kind_is_no_missing_row() {
     let server = Server::start();
     let endpoint = format!("{}/nowhere", server.endpoint);

@@ -92,6 +92,87 @@ fn the_first_token_opens_the_door_to_all_others() {
 }
 
 #[test]
+fn each_caller_has_the_commands_that_he_may_use() {
+    let server = start();
+    let admin = admin(&server);
+    let token = |name: &str, role: &str| {
+        let words = ["token", "create", "--name", name, "--role", role];
+        must(&server, &admin, &words).trim_end().to_owned()
+    };
+    let (reader, nobody) = (token("reader", "reader"), token("nobody", "none"));
+    let create = [
+        "client",
+        "router",
+        "create",
+        "--host_name",
+        "GoBGP-1",
+        "--router_id",
+        "10.0.1.1",
+        "--local_as",
+        "65001",
+        "--mgmt_addr",
+        "127.0.0.103",
+    ];
+    let dry = [&create[..], &["--dry-run"]].concat();
+    // The schemas are kept between commands, but for each caller his own.
+    for _ in 0..2 {
+        must(&server, &admin, &dry);
+        let refused = server.sdwan_as(&reader, &create);
+        assert_eq!(refused.status.code(), Some(1));
+        assert_eq!(stderr(&refused), "no policy lets you create routers\n");
+        let refused = server.sdwan_as(&nobody, &create);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(
+            stderr(&refused).contains("no policy lets you read /gohan/v0.1/schemas"),
+            "{}",
+            stderr(&refused)
+        );
+    }
+    let requests = |words: &[&str]| {
+        let words = [words, &["--verbosity", "1"]].concat();
+        stderr(&server.sdwan_as(&reader, &words))
+            .matches("GET ")
+            .count()
+    };
+    let list = ["client", "router", "list"];
+    assert_eq!((requests(&list), requests(&list)), (1, 1));
+    let kept = server.folder.path().join(".cache/sdwan/schemas.json");
+    let mode = std::fs::metadata(&kept).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let kept = std::fs::read_to_string(kept).unwrap();
+    assert!(!kept.contains(&reader[6..]), "a token in the cache");
+}
+
+#[test]
+fn who_is_not_let_in_is_told_what_to_do() {
+    let server = start();
+    let said = |output: &std::process::Output| {
+        assert_eq!(output.status.code(), Some(1));
+        stderr(output)
+    };
+    let list = ["client", "router", "list"];
+    let text = said(&server.sdwan(&list));
+    let endpoint = &server.endpoint;
+    assert!(
+        text.starts_with(&format!(
+            "{endpoint} asks who you are; it takes tokens of its own\nLog in with `sdwan login`"
+        )),
+        "{text}"
+    );
+    let text = said(&server.sdwan_as("nonsense", &list));
+    assert!(text.contains("the one in OS_TOKEN"), "{text}");
+    assert!(!text.contains("nonsense"), "{text}");
+    // Help is there for everybody.
+    let help = server.sdwan(&["client", "--help"]);
+    assert!(help.status.success() && stdout(&help).contains("Exit codes"));
+    assert!(
+        stderr(&help).contains("Kinds are left out"),
+        "{}",
+        stderr(&help)
+    );
+}
+
+#[test]
 fn whoever_has_to_prove_himself_may_come_from_anywhere() {
     let folder = tempfile::tempdir().unwrap();
     let said = refused(folder.path(), &["--address", "0.0.0.0:0", "--auth", "none"]);

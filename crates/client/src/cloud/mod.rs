@@ -22,16 +22,16 @@ use secrecy::SecretString;
 #[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
 pub struct CloudArguments {
     /// A cloud of clouds.yaml; also OS_CLOUD
-    #[arg(long, global = true, value_name = "NAME", display_order = 110)]
+    #[arg(long, value_name = "NAME", display_order = 110)]
     pub os_cloud: Option<String>,
     /// Log in to Keystone for this project; also OS_PROJECT_NAME
-    #[arg(long, global = true, value_name = "NAME", display_order = 110)]
+    #[arg(long, value_name = "NAME", display_order = 110)]
     pub os_project_name: Option<String>,
     /// The region to look the server up in; also GOHAN_REGION, OS_REGION_NAME
-    #[arg(long, global = true, value_name = "NAME", display_order = 110)]
+    #[arg(long, value_name = "NAME", display_order = 110)]
     pub os_region_name: Option<String>,
     /// Authorities (PEM) to trust, instead of the system's; also OS_CACERT
-    #[arg(long, global = true, value_name = "FILE", display_order = 110)]
+    #[arg(long, value_name = "FILE", display_order = 110)]
     pub os_cacert: Option<String>,
 }
 

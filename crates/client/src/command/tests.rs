@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::kinds::tests::sample;
-use serde_json::json;
+use crate::settings::Settings;
+use serde_json::{Value, json};
+use std::time::Duration;
 
 fn parse(line: &[&str]) -> Result<Invocation, String> {
     parse_of(sample(), line)
@@ -161,4 +163,23 @@ fn nothing_is_offered_that_has_no_meaning() {
         parse(&["neighbor", "list", "--limit", "-1"]).is_ok(),
         "the server says what is wrong"
     );
+}
+
+#[test]
+fn what_is_not_allowed_is_refused_whatever_its_flags() {
+    let mut kind = sample();
+    kind.schema.permission = Some(vec!["read".to_owned(), "update".to_owned()]);
+    for line in [
+        &["neighbor", "create"][..],
+        &["neighbor", "create", "--peer_as", "1", "-x", "y"],
+        &["neighbor", "delete", "--wait", "a"],
+    ] {
+        let told = parse_of(kind.clone(), line).unwrap_err();
+        let wanted = format!("no policy lets you {} neighbors", line[1]);
+        assert_eq!(told, wanted);
+    }
+    let set = ["neighbor", "set", "a", "--peer_as", "1"];
+    assert!(parse_of(kind.clone(), &set).is_ok());
+    let help = parse_of(kind, &["neighbor", "create", "--help"]).unwrap_err();
+    assert!(help.contains("No policy lets you."), "{help}");
 }
