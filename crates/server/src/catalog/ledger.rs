@@ -162,11 +162,34 @@ pub(super) fn inherited<F: Future>(work: F) -> impl Future<Output = F::Output> {
 
 /// Work that this ledger keeps account of to its end.
 pub(super) fn apart<F: Future>(ledger: Ledger, work: F) -> impl Future<Output = F::Output> {
-    ledger.kept().working += 1;
+    let working = Working::on(&ledger);
     async move {
         let output = ledger.during(work).await;
+        working.ended();
         ledger.settle(true).await;
         output
+    }
+}
+
+/// A piece of work in a task of its own; `None` once it has ended well.
+struct Working(Option<Ledger>);
+
+impl Working {
+    fn on(ledger: &Ledger) -> Self {
+        ledger.kept().working += 1;
+        Self(Some(ledger.clone()))
+    }
+
+    fn ended(mut self) {
+        self.0.take();
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        if let Some(ledger) = &self.0 {
+            ledger.kept().working -= 1;
+        }
     }
 }
 
