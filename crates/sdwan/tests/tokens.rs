@@ -4,6 +4,8 @@
 mod support;
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
+use support::etcd::Etcd;
 use support::{Server, refused, stderr, stdout};
 
 fn start() -> Server {
@@ -184,12 +186,66 @@ fn whoever_has_to_prove_himself_may_come_from_anywhere() {
         .spawn()
         .unwrap();
     let file = folder.path().join("sdwan.db.admin-token");
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
-    while !file.exists() && std::time::Instant::now() < end {
-        std::thread::sleep(std::time::Duration::from_millis(20));
+    let end = Instant::now() + Duration::from_secs(60);
+    while !file.exists() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
     }
     let made = file.exists();
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(made, "it did not start");
+}
+
+/// Until it holds.
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(120);
+    while !holds() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn servers_of_one_etcd_take_the_same_tokens_and_none_for_long_without_it() {
+    let etcd = Etcd::start();
+    let shared = tempfile::tempdir().unwrap();
+    let key = shared.path().join("key").display().to_string();
+    let start = || {
+        let folder = tempfile::tempdir().unwrap();
+        let words = "auth: tokens\ntokens: {max_age: 10}\n";
+        std::fs::write(folder.path().join("gohan.yaml"), words).unwrap();
+        let words = ["--config-file", "gohan.yaml", "--key-file", &key];
+        Server::start_with(folder, &[&words[..], &["--etcd", &etcd.endpoint]].concat())
+    };
+    let one = start();
+    let file = |server: &Server| server.folder.path().join("sdwan.admin-token");
+    let admin = std::fs::read_to_string(file(&one)).unwrap();
+    let admin = admin.trim_end();
+    let two = start();
+    assert!(!file(&two).exists());
+
+    let list = ["client", "router", "list"];
+    let takes = |server: &Server, token: &str| server.sdwan_as(token, &list).status.success();
+    let made = must(
+        &one,
+        admin,
+        &["token", "create", "--name", "ci", "--role", "reader"],
+    );
+    let ci = made.trim_end();
+    until("the other takes it", || takes(&two, ci));
+    assert!(takes(&one, ci));
+    must(&two, admin, &["token", "revoke", "ci"]);
+    assert!(!takes(&two, ci));
+    until("the other takes it no more", || !takes(&one, ci));
+
+    etcd.stop();
+    for server in [&one, &two] {
+        until("it can't tell whether tokens were revoked", || {
+            stderr(&server.sdwan_as(admin, &list)).contains("revoked can't be told")
+        });
+    }
+    etcd.go_on();
+    until("it takes tokens again", || {
+        takes(&one, admin) && takes(&two, admin)
+    });
 }

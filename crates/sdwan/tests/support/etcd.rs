@@ -1,6 +1,8 @@
 //! A real etcd on loopback for the servers of a test; killed when dropped.
 
 use super::free_port;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -41,6 +43,21 @@ impl Etcd {
             endpoint,
             _folder: folder,
         }
+    }
+
+    /// It answers nothing until [`Etcd::go_on`].
+    pub fn stop(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// See [`Etcd::stop`].
+    pub fn go_on(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
+        kill(pid, signal).unwrap();
     }
 
     /// What etcd's own command line tool prints.
