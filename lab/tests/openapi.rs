@@ -1,7 +1,7 @@
 //! The API against its own description, for each role: requests, right ones and wrong ones, that
 //! Schemathesis makes up from the `/openapi.json` that this caller sees. None may end in a fault of
-//! the server's, in an answer that the description does not have, or in success for who does not
-//! say who he is.
+//! the server's, in an answer that the description does not have, or in success for what the
+//! description does not allow or for who does not say who he is.
 //!
 //! `SDWAN_OPENAPI_EXAMPLES=1000` looks longer, `SDWAN_OPENAPI_SEED=7` elsewhere.
 
@@ -16,13 +16,14 @@ use serde_json::{Value, json};
 const LAB: &str = env!("CARGO_BIN_EXE_lab");
 
 /// What must hold of every answer.
-const CHECKS: [&str; 7] = [
+const CHECKS: [&str; 8] = [
     "not_a_server_error",
     "status_code_conformance",
     "content_type_conformance",
     "response_headers_conformance",
     "response_schema_conformance",
     "unsupported_method",
+    "negative_data_rejection",
     "ignored_auth",
 ];
 
@@ -45,7 +46,8 @@ schemas:
 /// What Schemathesis is told.
 ///
 /// A watch does not end, so none is asked for: what it tells has tests of its own. And whether a
-/// router answers is not the server's to say: requests make up routers that are nowhere.
+/// router answers is not the server's to say: requests make up routers that are nowhere. The token
+/// that is revoked is one that nobody needs: Schemathesis learns from answers what there is.
 fn configuration(token: Option<&str>, there: &[&str]) -> String {
     let there = json!(there);
     let headers = token.map_or_else(String::new, |token| {
@@ -61,12 +63,22 @@ values = {there}
 \"query.watch\" = false
 \"path.id\" = {{ dictionary = \"there\", probability = 0.5 }}
 
+[checks]
+negative_data_rejection.expected-statuses = [\"4xx\", 502, 503]
+
 [[operations]]
 include-operation-id = [\"plan\", \"rib\"]
 checks.not_a_server_error.expected-statuses = [\"2xx\", \"3xx\", \"4xx\", 502, 503]
+
+[[operations]]
+include-operation-id = [\"revoke_token\"]
+parameters.\"path.id\" = \"{SPARE} of blue\"
 "
     )
 }
+
+/// The role of a token that nobody needs.
+const SPARE: &str = "spare";
 
 /// A server that has something to show.
 struct Subject {
@@ -172,8 +184,12 @@ impl Subject {
         let succeeded = self.successes().await? - before;
         println!("{made} requests, {succeeded} successes");
         ensure!(made >= 500, "only {made} requests");
-        // Else it may be that nobody was let in at all.
+        // Else it may be that nobody was let in at all,
         ensure!(succeeded >= 100, "only {succeeded} successes");
+        // or not until the end.
+        let last = self.server.http().get(self.server.url("/v2.0/sites"));
+        let last = last.header("X-Auth-Token", token.unwrap_or_default());
+        last.send().await?.error_for_status()?;
         Ok(())
     }
 
@@ -239,6 +255,7 @@ fn every_answer_to_an_admin_is_described() {
     harness::inside_async(LAB, || async {
         let subject = Subject::start(json!({"auth": "tokens"})).await?;
         let token = subject.token("admin").await?;
+        subject.token(SPARE).await?;
         subject.conforms(Some(&token)).await
     });
 }
