@@ -15,7 +15,7 @@ pub fn schema_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    let lines = text.lines().count().max(1);
+    let lines = lines(text);
     let placed = |line: usize, column: usize| (1..=lines + 1).contains(&line) && column >= 1;
     let document = match Document::parse("fuzz.yaml", text) {
         Ok(document) => document,
@@ -55,7 +55,7 @@ pub fn policy_file(data: &[u8]) {
         list.reverse();
     }
     let schemas = Schemas::builtin();
-    let lines = text.lines().count().max(1);
+    let lines = lines(text);
     let policies = match Policies::load(&[document], &schemas) {
         Ok((policies, _)) => policies,
         Err(errors) => {
@@ -118,6 +118,11 @@ pub fn statement_action(data: &[u8]) {
         }
         Err(why) => assert!(!why.is_empty()),
     }
+}
+
+/// How many lines YAML sees: one ends with LF, CR or both.
+fn lines(text: &str) -> usize {
+    text.replace("\r\n", "\n").split(['\n', '\r']).count()
 }
 
 /// Creates, and updates what was created.

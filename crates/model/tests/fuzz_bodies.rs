@@ -117,6 +117,13 @@ proptest! {
     }
 }
 
+/// Found by libFuzzer: to YAML a lone CR ends a line, too.
+#[test]
+fn errors_are_placed_also_where_lines_end_in_cr() {
+    bodies::policy_file(b"policies:\r\r\r- {principal: a, resource: {path: ')'}}");
+    bodies::schema_file(b"schemas:\r\r\r- {id: a, colour: red}");
+}
+
 /// The seeds themselves get as far as they should: else the rest is noise.
 #[test]
 fn seeds_are_right() {
