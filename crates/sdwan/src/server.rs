@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
-/// Runs until SIGINT or SIGTERM; SIGHUP has it read its certificates again.
+/// Runs until SIGINT or SIGTERM; SIGHUP has it read all certificates again.
 ///
 /// # Errors
 /// Whatever keeps the server from starting, in words for an operator.
@@ -126,7 +126,7 @@ async fn serve(config: &Config, replace_key: bool) -> anyhow::Result<()> {
         cluster: shared.then(|| config.cluster.clone()),
         secrets: catalog::secrets_of(&*store, &config.secrets_key()).await?,
         store,
-        dial: Arc::new(dial),
+        dial: Arc::new(dial.clone()),
         ids: Arc::new(Uuid::new_v4),
         clock: Arc::new(jiff::Timestamp::now),
         random: Arc::new(rand::random),
@@ -143,7 +143,7 @@ async fn serve(config: &Config, replace_key: bool) -> anyhow::Result<()> {
         tokio::select! {
             _ = terminate.recv() => break None,
             _ = interrupt.recv() => break None,
-            _ = hangup.recv() => server.reload(),
+            _ = hangup.recv() => reload(config, &server, &dial, &storage).await,
             why = server.outgrown() => break Some(why),
         }
     };
@@ -152,5 +152,36 @@ async fn serve(config: &Config, replace_key: bool) -> anyhow::Result<()> {
     match outgrown {
         Some(why) => Err(anyhow::Error::msg(why)),
         None => Ok(()),
+    }
+}
+
+/// Reads all certificates again, each by itself: what can't be used is told,
+/// and what there was stays in use. No connection ends.
+async fn reload(config: &Config, server: &Server, dial: &GobgpDial, storage: &Storage) {
+    let gobgpd = match &config.gobgpd {
+        Some(gobgpd) => gobgpd.tls().map(|tls| {
+            dial.renew(tls);
+            true
+        }),
+        None => Ok(false),
+    };
+    let mut any = false;
+    for (of, reloaded) in [
+        ("the API", server.reload().map_err(anyhow::Error::from)),
+        ("gobgpd", gobgpd.map_err(anyhow::Error::from)),
+        ("etcd", storage.reload(config).await),
+    ] {
+        any |= reloaded.as_ref().map_or(true, |any| *any);
+        match reloaded {
+            Ok(false) => {}
+            Ok(true) => tracing::info!(of, "certificates read again"),
+            Err(error) => {
+                let error = format!("{error:#}");
+                tracing::error!(of, error, "the old certificates stay in use");
+            }
+        }
+    }
+    if !any {
+        tracing::info!("nothing to read again: no TLS is configured");
     }
 }

@@ -1,5 +1,6 @@
 //! The store that the configuration names, opened.
 
+use anyhow::Context as _;
 use sdwan_server::config::Config;
 use sdwan_store::Store;
 use sdwan_store::etcd::Etcd;
@@ -60,6 +61,21 @@ impl Storage {
             Self::Embedded(store) => Arc::clone(store) as _,
             Self::Etcd(store) => Arc::clone(store) as _,
         }
+    }
+
+    /// Reads etcd's certificates again. Whether there are any.
+    ///
+    /// # Errors
+    /// Why they can't be used; then all stays as it is.
+    pub(crate) async fn reload(&self, config: &Config) -> anyhow::Result<bool> {
+        let (Self::Etcd(store), Some(etcd)) = (self, &config.etcd) else {
+            return Ok(false);
+        };
+        let Some(tls) = etcd.tls()? else {
+            return Ok(false);
+        };
+        store.renew(tls).await.context("with them")?;
+        Ok(true)
     }
 
     /// Once nobody else uses it. An etcd needs no goodbye.

@@ -128,7 +128,7 @@ fn certificates_change_with_sighup_and_the_log_has_whose_the_clients_was() {
     std::fs::write(folder.path().join("api.pem"), "no PEM").unwrap();
     server.hang_up();
     until("nothing is said of the bad file", || {
-        said("the old certificate stays in use").then_some(())
+        said("the old certificates stay in use").then_some(())
     });
     assert!(said("api.pem: there is no certificate"), "{}", server.log());
     let answer = hold(&address, &theirs, &me).unwrap();

@@ -245,18 +245,17 @@ impl Server {
         self.address
     }
 
-    /// Reads again what may change while it runs: certificate, key and client
-    /// authorities. What can't be used is told, and all stays as it is; no
-    /// connection ends.
-    pub fn reload(&self) {
+    /// Reads again what the API shows its clients: certificate, key and client
+    /// authorities. Whether there are any; no connection ends.
+    ///
+    /// # Errors
+    /// Why they can't be used; then all stays as it is.
+    pub fn reload(&self) -> Result<bool, Error> {
         let Some(tls) = &self.tls else {
-            tracing::info!("nothing to read again: no TLS is configured");
-            return;
+            return Ok(false);
         };
-        match tls.reload((self.clock)()) {
-            Ok(()) => tracing::info!("certificates read again"),
-            Err(error) => tracing::error!(%error, "the old certificate stays in use"),
-        }
+        tls.reload((self.clock)())?;
+        Ok(true)
     }
 
     /// Ends in order: no new requests, and those under way are answered;

@@ -89,8 +89,12 @@ impl Etcd {
         Ok(Some(User { name, password }))
     }
 
-    /// The store judges whether it goes with the endpoints.
-    fn tls(&self) -> Result<Option<Tls>, Error> {
+    /// How TLS is spoken with it, where it is; reads the files. The store
+    /// judges whether that goes with the endpoints.
+    ///
+    /// # Errors
+    /// As of [`Self::options`].
+    pub fn tls(&self) -> Result<Option<Tls>, Error> {
         if self.ca_file.is_none() && self.identity.is_none() {
             return Ok(None);
         }

@@ -307,7 +307,7 @@ async fn new_files_are_taken_with_no_connection_dropped_and_bad_ones_never() {
 
     files.put(&ours.sign("two"));
     assert_eq!(client.meets(&server).await.as_deref(), Ok("one"));
-    server.reload();
+    assert!(server.reload().expect("they are good"));
     assert_eq!(client.meets(&server).await.as_deref(), Ok("two"));
 
     // What is no good: each of the files in turn, and two that don't match.
@@ -317,7 +317,7 @@ async fn new_files_are_taken_with_no_connection_dropped_and_bad_ones_never() {
         key: other.key,
     };
     files.put(&mixed);
-    server.reload();
+    server.reload().expect_err("they are bad");
     files.put(&good);
     for name in ["cert.pem", "key.pem", "clients.pem"] {
         let path = files.folder.path().join(name);
@@ -328,22 +328,22 @@ async fn new_files_are_taken_with_no_connection_dropped_and_bad_ones_never() {
             "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
         ] {
             std::fs::write(&path, bad).expect("written");
-            server.reload();
+            server.reload().expect_err("they are bad");
             assert_eq!(client.meets(&server).await.as_deref(), Ok("two"), "{name}");
         }
         std::fs::remove_file(&path).expect("removed");
-        server.reload();
+        server.reload().expect_err("they are bad");
         assert_eq!(client.meets(&server).await.as_deref(), Ok("two"), "{name}");
         std::fs::write(&path, kept).expect("written");
     }
     files.put(&good);
-    server.reload();
+    assert!(server.reload().expect("they are good"));
     assert_eq!(client.meets(&server).await.as_deref(), Ok("three"));
 
     // Another authority for clients: who had one of the old one is out.
     let others = Authority::new("others");
     files.write("clients.pem", &others.0.pem());
-    server.reload();
+    assert!(server.reload().expect("they are good"));
     assert!(client.meets(&server).await.is_err());
     let next = Client::of(&ours).showing(others.sign("me"));
     assert_eq!(next.meets(&server).await.as_deref(), Ok("three"));

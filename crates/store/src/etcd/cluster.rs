@@ -8,12 +8,13 @@ use super::pause::Pause;
 use super::tls::Speech;
 use super::wire::{AuthenticateRequest, AuthenticateResponse, StatusRequest, StatusResponse};
 use crate::Error;
-use futures::future::join_all;
+use futures::FutureExt as _;
+use futures::future::{join_all, select_ok};
 use http::uri::PathAndQuery;
 use prost::Message;
 use secrecy::ExposeSecret as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tonic::client::Grpc;
@@ -79,8 +80,37 @@ struct Member {
     address: String,
     /// Known to belong to the same cluster as the others.
     met: AtomicBool,
+    way: RwLock<Way>,
+}
+
+impl Member {
+    fn way(&self) -> Way {
+        let way = self.way.read().unwrap_or_else(PoisonError::into_inner);
+        way.clone()
+    }
+}
+
+/// How one gets to a member.
+#[derive(Clone)]
+struct Way {
     endpoint: Endpoint,
+    /// All calls share it.
     channel: Channel,
+}
+
+impl Way {
+    fn new(endpoint: Endpoint, timeouts: &super::Timeouts) -> Self {
+        let endpoint = endpoint
+            .connect_timeout(timeouts.connect)
+            .tcp_nodelay(true)
+            .tcp_keepalive(Some(PROBE_IDLE_EVERY))
+            .http2_keep_alive_interval(PING_EVERY)
+            .keep_alive_timeout(PING_TIMEOUT);
+        Self {
+            channel: endpoint.connect_lazy(),
+            endpoint,
+        }
+    }
 }
 
 impl Cluster {
@@ -92,7 +122,11 @@ impl Cluster {
         let members = options.endpoints.iter().zip(endpoint::all(&options)?);
         Ok(Self {
             members: members
-                .map(|(address, endpoint)| member(address, endpoint, &options.timeouts))
+                .map(|(address, endpoint)| Member {
+                    address: address.clone(),
+                    met: AtomicBool::new(false),
+                    way: RwLock::new(Way::new(endpoint, &options.timeouts)),
+                })
                 .collect(),
             current: AtomicUsize::new(0),
             id: OnceLock::new(),
@@ -103,6 +137,35 @@ impl Cluster {
             authenticating: tokio::sync::Mutex::default(),
             timeouts: options.timeouts,
         })
+    }
+
+    /// Goes to all members with these certificates from now on, once one of
+    /// them has taken them; calls that are under way end as they began.
+    ///
+    /// # Errors
+    /// [`Error::Open`] for what is no PEM, [`Error::Unavailable`] when no
+    /// member answers to it; then all stays as it is.
+    pub(super) async fn renew(&self, tls: super::Tls) -> Result<(), Error> {
+        let addresses = self.members.iter().map(|member| member.address.clone());
+        let options = Options {
+            tls: Some(tls),
+            timeouts: self.timeouts,
+            ..Options::at(addresses.collect())
+        };
+        let ways = endpoint::all(&options)?.into_iter();
+        let ways: Vec<_> = ways.map(|way| Way::new(way, &self.timeouts)).collect();
+        let limit = self.timeouts.attempt;
+        let tries = ways.iter().enumerate().map(|(index, way)| {
+            let channel = way.channel.clone();
+            let answer =
+                self.on::<_, StatusResponse>(index, channel, rpc::STATUS, &StatusRequest {}, limit);
+            answer.boxed()
+        });
+        select_ok(tries).await.map_err(Failure::into_error)?;
+        for (member, new) in self.members.iter().zip(ways) {
+            *member.way.write().unwrap_or_else(PoisonError::into_inner) = new;
+        }
+        Ok(())
     }
 
     /// When a call that starts now gives up.
@@ -132,7 +195,7 @@ impl Cluster {
                     return Err(failed);
                 }
                 let index = self.index();
-                let channel = self.members[index].channel.clone();
+                let channel = self.members[index].way().channel;
                 let limit = limit.min(self.timeouts.attempt);
                 failed = match self.on(index, channel, rpc, request, limit).await {
                     Err(Failure::Lost(why)) if again == Again::Unsent => {
@@ -205,7 +268,7 @@ impl Cluster {
     pub(super) async fn meet_all(&self) -> Result<(), Failure> {
         let limit = self.timeouts.connect;
         let meetings = self.members.iter().enumerate().map(|(index, member)| {
-            let meeting = self.meet(index, member.channel.clone());
+            let meeting = self.meet(index, member.way().channel);
             self.within(index, limit, meeting)
         });
         let meetings = join_all(meetings).await;
@@ -298,7 +361,7 @@ impl Cluster {
 
     /// A connection of one's own, made when it is first used.
     pub(super) fn connection(&self, index: usize) -> Channel {
-        self.members[index].endpoint.connect_lazy()
+        self.members[index].way().endpoint.connect_lazy()
     }
 
     pub(super) fn failure(&self, index: usize, status: &Status) -> Failure {
@@ -375,20 +438,5 @@ impl Cluster {
         token.set_sensitive(true);
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token);
         Ok(())
-    }
-}
-
-fn member(address: &str, endpoint: Endpoint, timeouts: &super::Timeouts) -> Member {
-    let endpoint = endpoint
-        .connect_timeout(timeouts.connect)
-        .tcp_nodelay(true)
-        .tcp_keepalive(Some(PROBE_IDLE_EVERY))
-        .http2_keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PING_TIMEOUT);
-    Member {
-        address: address.to_owned(),
-        met: AtomicBool::new(false),
-        channel: endpoint.connect_lazy(),
-        endpoint,
     }
 }

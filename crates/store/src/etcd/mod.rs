@@ -183,6 +183,18 @@ impl Etcd {
     }
 }
 
+impl Etcd {
+    /// Goes to etcd with other certificates from now on, if it takes them.
+    /// Calls that are under way end as they began, and watches go on.
+    ///
+    /// # Errors
+    /// [`Error::Open`] for what is no PEM, [`Error::Unavailable`] when no member
+    /// answers to them; then those that there were stay in use.
+    pub async fn renew(&self, tls: Tls) -> Result<(), Error> {
+        self.cluster.renew(tls).await
+    }
+}
+
 /// Comparisons of ranges and watches in parts came with 3.3 and 3.4.
 fn check_version(version: &str) -> Result<(), Error> {
     let mut parts = version.split('.').map_while(|part| part.parse().ok());

@@ -51,7 +51,7 @@ pub(crate) struct Daemon {
     program: PathBuf,
     arguments: Vec<String>,
     pub(crate) address: String,
-    door: Option<Door>,
+    pub(crate) door: Option<Door>,
     child: Child,
     _folder: TempDir,
 }

@@ -151,6 +151,56 @@ async fn what_is_wrong_with_the_certificates_is_said() {
     }
 }
 
+/// Has it take the clients of these authorities, and nobody else's.
+async fn take(daemon: &mut Daemon, folder: &TempDir, authorities: &[&Authority], client: &Tls) {
+    let pem: String = authorities.iter().map(|a| a.pem()).collect();
+    std::fs::write(folder.path().join("ca.pem"), pem).unwrap();
+    daemon.kill();
+    daemon.door.as_mut().unwrap().tls = client.clone();
+    daemon.restart().await;
+}
+
+#[tokio::test]
+async fn other_certificates_are_shown_from_then_on_and_nothing_ends() {
+    for release in [OLDEST, NEWER] {
+        let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+        let (mut daemon, first, folder) = guarded(release, &ours).await;
+        take(&mut daemon, &folder, &[&ours, &theirs], &first).await;
+        let (store, left_alone) = (daemon.store().await, daemon.store().await);
+        let mut watch = store.watch("/", Revision(0)).await.unwrap();
+        let mut told = async |key: &str| {
+            let revision = put(&store, key).await;
+            let batch = next(&mut watch).await.unwrap().unwrap();
+            assert_eq!(batch.revision, revision, "{release}");
+        };
+        told("/a").await;
+        let signed = |by: &Authority| Tls {
+            ca: ours.pem(),
+            identity: Some(by.sign("root", &[])),
+        };
+        // None that etcd does not take, and none that are none.
+        let strange = signed(&Authority::new("strange"));
+        let refused = store.renew(strange).await;
+        assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+        let none = Tls {
+            ca: "no PEM".to_owned(),
+            identity: None,
+        };
+        let refused = store.renew(none).await;
+        assert!(matches!(refused, Err(Error::Open(_))), "{refused:?}");
+        told("/b").await;
+
+        let second = signed(&theirs);
+        store.renew(second.clone()).await.unwrap();
+        told("/c").await;
+        take(&mut daemon, &folder, &[&theirs], &second).await;
+        told("/d").await;
+        // By the first certificate nobody gets in any more.
+        let refused = left_alone.list("/").await;
+        assert!(matches!(refused, Err(Error::Unavailable(_))), "{refused:?}");
+    }
+}
+
 #[tokio::test]
 async fn tls_with_an_etcd_that_speaks_none_says_so() {
     let daemon = Daemon::start(OLDEST).await;

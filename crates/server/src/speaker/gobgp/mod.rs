@@ -30,7 +30,7 @@ use secrecy::ExposeSecret;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
 /// Events that are folded at once after a burst.
@@ -50,7 +50,7 @@ pub struct GobgpDial {
 /// TLS, and who speaks none.
 #[derive(Debug)]
 struct Secured {
-    tls: Tls,
+    tls: RwLock<Tls>,
     /// As `host:port`.
     without: BTreeSet<String>,
 }
@@ -69,9 +69,18 @@ impl GobgpDial {
     /// With TLS, but for those at these addresses (`host:port`).
     #[must_use]
     pub fn with_tls(self, tls: Tls, without: BTreeSet<String>) -> Self {
+        let tls = RwLock::new(tls);
         Self {
             tls: Some(Arc::new(Secured { tls, without })),
             ..self
+        }
+    }
+
+    /// With other certificates from the next connection on, where TLS is
+    /// spoken; those that stand are kept.
+    pub fn renew(&self, tls: Tls) {
+        if let Some(secured) = &self.tls {
+            *secured.tls.write().unwrap_or_else(PoisonError::into_inner) = tls;
         }
     }
 
@@ -82,7 +91,10 @@ impl GobgpDial {
         });
         Options {
             timeouts: self.timeouts,
-            tls: tls.map(|secured| secured.tls.clone()),
+            tls: tls.map(|secured| {
+                let tls = secured.tls.read();
+                tls.unwrap_or_else(PoisonError::into_inner).clone()
+            }),
         }
     }
 }
