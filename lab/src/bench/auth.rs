@@ -1,9 +1,10 @@
 //! What it costs to know who calls: the same requests to servers that ask
-//! nobody, ask for a token of their own, and ask for a Keystone's.
+//! nobody, ask for a token of their own, and ask for a Keystone's. And to keep
+//! an audit of it.
 
 use super::api::Cost;
 use super::figures::{Aim, Figure, Series, ratio, seconds};
-use super::subject::{AT_ONCE, Server, free_port};
+use super::subject::{AT_ONCE, Server, free_port, neighbor_address};
 use crate::keystone::Keystone;
 use anyhow::{Context as _, Result, ensure};
 use futures::future::try_join_all;
@@ -15,6 +16,9 @@ use serde_json::{Value, json};
 const ROWS: usize = 2000;
 const READS_A_TURN: usize = 200;
 const PAGE: usize = 100;
+/// Rows that are created a round, where an audit is kept and where none is.
+const CREATES: usize = 200;
+const CREATES_A_TURN: usize = 50;
 /// Requests at once with a token that the server has never seen.
 const AT_A_TIME: usize = 16;
 
@@ -56,6 +60,7 @@ pub(super) async fn run(rounds: u32) -> Result<Vec<Figure>> {
         }
     }
     figures.push(cold(&keystone, &theirs.server).await?);
+    figures.extend(audited(rounds).await?);
     Ok(figures)
 }
 
@@ -165,6 +170,42 @@ async fn cold(keystone: &Keystone, server: &Server) -> Result<Figure> {
         unit: "round trips",
         aim: Aim::AtMost(1.0),
     })
+}
+
+/// Creates where each is answered once it is in the audit, and where there is
+/// none, by turns.
+async fn audited(rounds: u32) -> Result<Vec<Figure>> {
+    let with = configured(json!({"audit": {}})).await?;
+    let without = configured(json!({})).await?;
+    for server in [&with, &without] {
+        server.create_router("r", free_port()?, 1).await?;
+    }
+    let (mut kept, mut none) = (Cost::default(), Cost::default());
+    for from in (0..rounds as usize * CREATES).step_by(CREATES_A_TURN) {
+        for (server, cost) in [(&with, &mut kept), (&without, &mut none)] {
+            let url = server.url("/v2.0/neighbors");
+            let mut number = from;
+            let create = || {
+                let address = neighbor_address(number);
+                number += 1;
+                let body = json!({"host_name": "r", "neighbor_addr": address, "peer_as": 65000});
+                server.http().post(&url).json(&body)
+            };
+            cost.turn(server.id(), CREATES_A_TURN, create).await?;
+        }
+    }
+    let figure = |what: &str, kept: &Series, none: &Series| Figure {
+        what: format!("create with an audit, {what}"),
+        ours: seconds(kept.median()),
+        against: format!("{} without", seconds(none.median())),
+        figure: ratio(kept, none),
+        unit: "x",
+        aim: Aim::None,
+    };
+    Ok(vec![
+        figure("server CPU", &kept.cpu, &none.cpu),
+        figure("latency p50", &kept.latency, &none.latency),
+    ])
 }
 
 async fn validations(server: &Server) -> Result<f64> {

@@ -73,7 +73,7 @@ pub enum Name {
     Fib,
     /// Several servers on etcd
     Cluster,
-    /// Requests of callers who have to prove who they are, by Keystone too
+    /// Requests of callers who have to prove who they are, by Keystone too, and with an audit
     Auth,
 }
 
