@@ -383,6 +383,47 @@ fn the_servers_own_token_is_renewed_once_when_it_is_refused() {
     });
 }
 
+/// What a watch says from here to its end.
+async fn to_the_end(mut watch: reqwest::Response) -> Result<String> {
+    let mut said = String::new();
+    while let Some(chunk) = tokio::time::timeout(LIMIT, watch.chunk()).await?? {
+        said += std::str::from_utf8(&chunk)?;
+    }
+    Ok(said)
+}
+
+/// A watch shows what its caller's roles let him see, and they may change.
+#[test]
+fn a_watch_ends_when_its_callers_roles_change() {
+    harness::inside_async(env!("CARGO_BIN_EXE_lab"), || async {
+        let keystone = Keystone::start().await?;
+        let relay = Relay::start(&keystone).await?;
+        let mut configuration = configuration(&keystone, &relay);
+        configuration["cache_ttl"] = json!(1);
+        let server = Server::start(configuration, json!({})).await?;
+        let place = format!("projects/{}", keystone.project("blue").await?);
+        let op = keystone.user("op", "correct-horse").await?;
+        keystone.grant(&op, "operator", &place).await?;
+        let login = password_for("op", "correct-horse", Target::Project(named("blue")));
+        let token = keystone.login(&login).await?.token;
+        let watch = format!("{ROUTERS}?watch=true");
+        for (role, given) in [("reader", true), ("operator", false)] {
+            let watching = server.get(&watch, token.expose_secret()).await?;
+            ensure!(watching.status() == StatusCode::OK);
+            match given {
+                true => keystone.grant(&op, role, &place).await?,
+                false => keystone.take_away(&op, role, &place).await?,
+            }
+            let said = to_the_end(watching).await?;
+            let (before, end) = said.split_once("event: error").context("an end")?;
+            ensure!(before.contains("event: listed"), "{said}");
+            ensure!(end.contains("what you may see has changed"), "{said}");
+        }
+        server.until(ROUTERS, &token, 200).await?;
+        Ok(())
+    });
+}
+
 #[test]
 fn a_server_that_keystone_refuses_starts_and_lets_nobody_in() {
     harness::inside_async(env!("CARGO_BIN_EXE_lab"), || async {

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use sdwan_lab::bench::subject::{Server, connected, free_port, gobgpd};
 use sdwan_lab::daemon::Daemon;
 use sdwan_lab::harness::{self, number};
+use sdwan_lab::term;
 use sdwan_lab::tools::{self, Release};
 use serde_json::{Value, json};
 
@@ -182,7 +183,7 @@ impl Subject {
         let before = self.successes().await?;
         let made = tokio::task::block_in_place(|| self.schemathesis(token))?;
         let succeeded = self.successes().await? - before;
-        println!("{made} requests, {succeeded} successes");
+        term::note(&format!("{made} requests, {succeeded} successes"));
         ensure!(made >= 500, "only {made} requests");
         // Else it may be that nobody was let in at all,
         ensure!(succeeded >= 100, "only {succeeded} successes");

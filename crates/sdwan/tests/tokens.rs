@@ -68,7 +68,7 @@ fn the_first_token_opens_the_door_to_all_others() {
         &["token", "create", "--name", "lost", "--role", "reader"],
     );
     let lost = made.trim_end();
-    let id = lost.splitn(3, '_').nth(1).unwrap();
+    let id = lost.split('_').nth(1).unwrap();
     let revoke = ["token", "revoke", "--verbosity", "1", lost];
     let output = server.sdwan_as(&admin, &revoke);
     assert_eq!(stdout(&output), format!("{id} is revoked\n"));

@@ -1,8 +1,8 @@
 //! What a failed call leaves behind: told apart by etcd's texts, since its
 //! codes say less.
 
-use super::tls;
 use crate::Error;
+use sdwan_tls::Failure as Failed;
 use std::error::Error as StdError;
 use tonic::{Code, Status};
 
@@ -137,22 +137,13 @@ fn plain(status: &Status) -> String {
     }
 }
 
-/// With what can be done about it.
+/// The innermost cause, with what can be done about it.
 pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
-    let cause = root(error);
-    match tls::advice(cause) {
-        Some(advice) => format!("{cause}: {advice}"),
-        None => cause.to_string(),
+    let reason = sdwan_tls::reason(error);
+    match Failed::of(error) {
+        Some(Failed::NoTls) => format!("{reason}: write http://"),
+        _ => reason,
     }
-}
-
-/// The innermost cause says what happened, the ones around it only where.
-pub(super) fn root<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause
 }
 
 #[cfg(test)]

@@ -23,7 +23,8 @@ mod watch;
 mod wire;
 mod witness;
 
-pub use tls::{Identity, Tls};
+pub use sdwan_tls::Identity;
+pub use tls::Tls;
 
 use crate::{Commit, Error, LeaseId, Listing, Outcome, Revision, Stats, Store, Watch, lease};
 use cluster::{Again, Cluster, rpc};

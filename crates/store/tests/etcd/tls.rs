@@ -137,7 +137,7 @@ async fn what_is_wrong_with_the_certificates_is_said() {
         for (endpoint, tls, word) in [
             (there, with(&ours, None), "a client's certificate"),
             (there, with(&ours, stranger()), "client's certificate"),
-            (there, with(&foreign, None), "another authority"),
+            (there, with(&foreign, None), "nobody who is trusted"),
             (&by_name, Some(tls.clone()), "localhost"),
             (&by_name, Some(tls.clone()), "as its certificate does"),
             (&without_tls, None, "https://"),
