@@ -673,7 +673,7 @@ async fn a_flood_of_requests_leaves_others_served() {
         let answer = talk(&server, post.as_bytes()).await;
         let (_, row) = answer.split_once("\r\n\r\n").expect("a body");
         let row: Value = serde_json::from_str(row).expect("JSON");
-        assert_eq!(row["router"]["host_name"], format!("GoBGP-{n}"));
+        assert_eq!(row["router"]["host_name"], format!("GoBGP-{n}"), "{answer}");
     }
     for client in flood {
         client.abort();
