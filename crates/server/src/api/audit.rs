@@ -6,7 +6,7 @@ use super::columns::json as write_json;
 use super::problem::Problem;
 use super::query::Params;
 use super::routes::{Endpoint, Matched};
-use super::serve::{Sender, is_read};
+use super::sender::{Sender, is_read};
 use crate::audit::{Asked, Change, Entry, Outcome, Query, Rest};
 use crate::auth;
 use crate::catalog::Ledger;

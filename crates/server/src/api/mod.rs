@@ -34,6 +34,7 @@ mod rib_text;
 mod routers;
 mod routes;
 mod select;
+mod sender;
 mod serve;
 mod tokens;
 mod transaction;

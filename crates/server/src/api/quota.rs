@@ -6,7 +6,7 @@
 //! proxy for everybody, and where there are simpler ways to be a nuisance.
 
 use super::problem::Problem;
-use super::serve::Sender;
+use super::sender::Sender;
 use crate::limits::{Limits, network};
 use http::StatusCode;
 use std::borrow::Borrow;

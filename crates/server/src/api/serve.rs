@@ -3,6 +3,7 @@
 
 use super::problem::Problem;
 use super::routes::{Endpoint, FIB, Matched};
+use super::sender::{Sender, is_read};
 use super::{
     Api, X_DATA_AGE, X_REQUEST_ID, about, accesses, audit, cluster, fib, resources, routers,
     routes, tokens, transaction,
@@ -14,8 +15,7 @@ use axum::body::Body;
 use futures::FutureExt;
 use http::header::{ALLOW, CONTENT_LENGTH};
 use http::{Extensions, HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
-use sdwan_model::policy::{Access, Caller};
-use std::net::SocketAddr;
+use sdwan_model::policy::Access;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -94,10 +94,6 @@ async fn answer(api: Arc<Api>, request: Request<Body>) -> Response<Body> {
     response
 }
 
-pub(super) fn is_read(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
-}
-
 /// Reading is the normal case, and so are agents' reports: at the usual level
 /// only changes and failures get a line.
 fn log(
@@ -147,19 +143,6 @@ fn strip_body(response: &mut Response<Body>) {
     if let Some(length) = body.size_hint().exact() {
         response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
-}
-
-/// Who sent a request, and from where; among its extensions.
-#[derive(Clone, Debug)]
-pub(super) struct Sender {
-    /// Who.
-    pub(super) caller: Arc<Caller>,
-    /// Whether it has proved that: not where nobody is asked.
-    pub(super) proved: bool,
-    /// From where, as the connection says.
-    pub(super) peer: Option<SocketAddr>,
-    /// Whose certificate it has shown, where the server asks for one.
-    pub(super) subject: Option<Arc<str>>,
 }
 
 /// Only probes, and what browsers ask before they ask, are not asked back who

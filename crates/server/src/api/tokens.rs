@@ -7,7 +7,7 @@ use super::problem::Problem;
 use super::query::Params;
 use super::resources::revision;
 use super::routers::respond;
-use super::serve::Sender;
+use super::sender::Sender;
 use super::{Api, X_REVISION, body};
 use crate::auth::{Stored, Tokens, Wish};
 use axum::body::Body;

@@ -11,7 +11,7 @@ use super::query::ListQuery;
 use super::quota::Watching;
 use super::resources::{below, object};
 use super::select::{Candidate, page};
-use super::serve::Sender;
+use super::sender::Sender;
 use super::{Api, LAST_EVENT_ID, fresh};
 use crate::auth::Parted;
 use crate::catalog::{Changes, Point, Shown, Snapshot, What};
