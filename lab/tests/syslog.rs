@@ -152,7 +152,7 @@ async fn is_kept_by_rsyslog(syslog: impl Fn(&Rsyslog) -> String) -> Result<()> {
     let output = verify(&audit, &rsyslog.file)?;
     ensure!(output.status.success(), "{}", told(&output));
     ensure!(
-        told(&output).contains("published heads fit"),
+        told(&output).contains("published heads that fit: 2"),
         "{}",
         told(&output)
     );
