@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,7 +11,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::Value;
 
+use crate::bench::free_port;
 use crate::network::Machine;
 use crate::tools::{self, Release};
 use crate::wait::{self, Seen};
@@ -64,6 +66,24 @@ impl Daemon {
             child,
             log,
         })
+    }
+
+    /// Starts `sdwan server` where this process is, in `folder`, with this configuration, and waits
+    /// until it listens; gives where that is.
+    ///
+    /// # Errors
+    /// When it ends, or does not listen in time.
+    pub fn server(folder: &Path, configuration: &Value) -> Result<(Self, SocketAddr)> {
+        fs::write(folder.join("gohan.yaml"), configuration.to_string())?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        let mut command = Command::new(tools::built("sdwan")?);
+        command
+            .current_dir(folder)
+            .args(["server", "--config-file", "gohan.yaml"])
+            .args(["--address", &address.to_string()]);
+        let mut server = Self::start_here(folder, "sdwan-server", command)?;
+        server.wait_for_address(address)?;
+        Ok((server, address))
     }
 
     /// Starts a gobgpd with no configuration, as the demo does, and waits until its API answers.

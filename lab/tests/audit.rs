@@ -2,7 +2,6 @@
 //! and who has been at the files.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -10,7 +9,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
 use sdwan_keystone::credentials::Target;
-use sdwan_lab::bench::free_port;
 use sdwan_lab::daemon::Daemon;
 use sdwan_lab::keystone::{Keystone, named, password_for};
 use sdwan_lab::{harness, tools};
@@ -67,15 +65,7 @@ impl Server {
                 "password": keystone.admin_password().expose_secret(),
             });
         }
-        fs::write(folder.path().join("gohan.yaml"), configuration.to_string())?;
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-        let mut command = Command::new(tools::built("sdwan")?);
-        command
-            .current_dir(folder.path())
-            .args(["server", "--config-file", "gohan.yaml"])
-            .args(["--address", &address.to_string()]);
-        let mut process = Daemon::start_here(folder.path(), "sdwan-server", command)?;
-        process.wait_for_address(address)?;
+        let (process, address) = Daemon::server(folder.path(), &configuration)?;
         Ok(Self {
             process: Some(process),
             endpoint: format!("http://{address}"),

@@ -3,7 +3,6 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,10 +13,9 @@ use axum::response::Response;
 use futures::future::join_all;
 use reqwest::{Method, StatusCode};
 use sdwan_keystone::credentials::{Domain, Target};
-use sdwan_lab::bench::free_port;
 use sdwan_lab::daemon::Daemon;
+use sdwan_lab::harness;
 use sdwan_lab::keystone::{Keystone, named, password_for};
-use sdwan_lab::{harness, tools};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
@@ -140,15 +138,7 @@ impl Server {
     async fn start(keystone: Value, mut more: Value) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         more["keystone"] = keystone;
-        std::fs::write(folder.path().join("gohan.yaml"), more.to_string())?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-        let mut command = Command::new(tools::built("sdwan")?);
-        command
-            .current_dir(folder.path())
-            .args(["server", "--config-file", "gohan.yaml"])
-            .args(["--address", &address.to_string()]);
-        let mut process = Daemon::start_here(folder.path(), "sdwan-server", command)?;
-        process.wait_for_address(address)?;
+        let (process, address) = Daemon::server(folder.path(), &more)?;
         Ok(Self {
             process,
             url: format!("http://{address}"),

@@ -2,7 +2,6 @@
 //! cut is found against the heads that it keeps.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -77,15 +76,7 @@ impl Rsyslog {
 /// A server whose audit goes to syslog as well, a few changes later; gives its audit's file.
 async fn audited(folder: &Path, syslog: &str) -> Result<PathBuf> {
     let configuration = json!({ "audit": { "file": "audit", "syslog": syslog } });
-    fs::write(folder.join("gohan.yaml"), configuration.to_string())?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-    let mut command = Command::new(tools::built("sdwan")?);
-    command
-        .current_dir(folder)
-        .args(["server", "--config-file", "gohan.yaml"])
-        .args(["--address", &address.to_string()]);
-    let mut server = Daemon::start_here(folder, "sdwan-server", command)?;
-    server.wait_for_address(address)?;
+    let (server, address) = Daemon::server(folder, &configuration)?;
     let http = sdwan_http::local()?.timeout(LIMIT).build()?;
     let router = json!({"host_name": "R", "router_id": "10.0.1.1", "local_as": 65001,
         "mgmt_addr": "127.0.0.103"});

@@ -2,11 +2,9 @@
 //! server that takes tokens of its own and a real Keystone's.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Result, ensure};
-use sdwan_lab::bench::free_port;
 use sdwan_lab::daemon::Daemon;
 use sdwan_lab::keystone::Keystone;
 use sdwan_lab::terminal::Terminal;
@@ -31,15 +29,7 @@ impl World {
     fn up(keystone: Value, more: &[(&'static str, &str)]) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let configuration = json!({"auth": "tokens", "keystone": keystone});
-        fs::write(folder.path().join("gohan.yaml"), configuration.to_string())?;
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-        let mut command = Command::new(tools::built("sdwan")?);
-        command
-            .current_dir(folder.path())
-            .args(["server", "--config-file", "gohan.yaml"])
-            .args(["--address", &address.to_string()]);
-        let mut server = Daemon::start_here(folder.path(), "sdwan-server", command)?;
-        server.wait_for_address(address)?;
+        let (mut server, address) = Daemon::server(folder.path(), &configuration)?;
         server.wait_for_file(&folder.path().join(ADMIN_TOKEN))?;
         let mut environment = vec![
             ("PATH", tools::path(None)?.to_string_lossy().into_owned()),

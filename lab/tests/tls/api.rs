@@ -1,7 +1,6 @@
 //! The command line and the API over TLS, whose certificates are exchanged
 //! while requests go on.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +13,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::tls::TlsInfo;
 use sdwan_http::Tls;
-use sdwan_lab::bench::free_port;
 use sdwan_lab::daemon::Daemon;
 use sdwan_lab::{harness, tools};
 use serde_json::json;
@@ -39,15 +37,7 @@ impl Server {
             tls[key] = value.clone();
         }
         let configuration = json!({"tls": tls});
-        std::fs::write(folder.join("gohan.yaml"), configuration.to_string())?;
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
-        let mut command = Command::new(tools::built("sdwan")?);
-        command
-            .current_dir(folder)
-            .args(["server", "--config-file", "gohan.yaml"])
-            .args(["--address", &address.to_string()]);
-        let mut process = Daemon::start_here(folder, "sdwan-server", command)?;
-        process.wait_for_address(address)?;
+        let (process, address) = Daemon::server(folder, &configuration)?;
         Ok(Self {
             process,
             port: address.port(),

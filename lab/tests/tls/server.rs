@@ -31,15 +31,7 @@ impl Server {
     fn start(folder: &Path) -> Result<Self> {
         let configuration = json!({"gobgpd": {"tls": {"enabled": true, "ca_file": "ca.pem",
             "cert_file": "me.pem", "key_file": "me.key"}}});
-        std::fs::write(folder.join("gohan.yaml"), configuration.to_string())?;
-        let address = std::net::SocketAddr::from(([127, 0, 0, 1], free_port()?));
-        let mut command = Command::new(tools::built("sdwan")?);
-        command
-            .current_dir(folder)
-            .args(["server", "--config-file", "gohan.yaml"])
-            .args(["--address", &address.to_string()]);
-        let mut process = Daemon::start_here(folder, "sdwan-server", command)?;
-        process.wait_for_address(address)?;
+        let (process, address) = Daemon::server(folder, &configuration)?;
         Ok(Self {
             process,
             endpoint: format!("http://{address}"),
